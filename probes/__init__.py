@@ -1,0 +1,1 @@
+"""Everything we know about Webordinary: our hands on it, and the promises it makes."""

@@ -1,0 +1,119 @@
+"""What a probe is: a coroutine with a declaration beside it."""
+
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from synthetics.model.check import Case
+
+if TYPE_CHECKING:
+    from synthetics.contract.context import ProbeContext
+
+Scenario = Callable[["ProbeContext[Any]"], Awaitable[None]]
+
+
+class Severity(StrEnum):
+    """How much a broken promise matters, and so who is told."""
+
+    PAGE = "page"
+    TICKET = "ticket"
+    INFO = "info"
+
+
+class Price(StrEnum):
+    """How dear one run is; dear probes are not confirmed by a second run and stop at the budget first."""
+
+    CHEAP = "cheap"
+    FAIR = "fair"
+    DEAR = "dear"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A timed part of a probe, declared with its budget."""
+
+    name: str
+    budget: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class TimingSpec:
+    """A timing that a probe records: its public name, its variants (`path`) and the phases it is made of."""
+
+    name: str
+    help: str
+    paths: tuple[str, ...] = ("",)
+    phases: tuple[str, ...] = ()
+    target: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeSpec:
+    """A probe's declaration: everything the engine, the boards and the docs know of it beforehand.
+
+    `exclusive` names what a run needs for itself; `leans_on` names probes whose failure explains this one's.
+    Raises ValueError where the declaration contradicts itself.
+    """
+
+    name: str
+    owner: str
+    severity: Severity
+    every: timedelta
+    timeout: timedelta
+    steps: tuple[Step, ...]
+    cases: tuple[Case, ...] = ()
+    timings: tuple[TimingSpec, ...] = ()
+    exclusive: frozenset[str] = frozenset()
+    leans_on: tuple[str, ...] = ()
+    price: Price = Price.FAIR
+    cleanup_within: timedelta = timedelta(seconds=60)
+
+    def __post_init__(self) -> None:
+        if self.timeout > self.every:
+            raise ValueError(
+                f"probe {self.name}: its timeout ({self.timeout}) is longer than its interval ({self.every}); "
+                "make the interval longer or the timeout shorter"
+            )
+        for what, names in (
+            ("step", [step.name for step in self.steps]),
+            ("case", [case.id for case in self.cases]),
+            ("timing", [timing.name for timing in self.timings]),
+        ):
+            twice = {name for name in names if names.count(name) > 1}
+            if twice:
+                raise ValueError(f"probe {self.name}: {what} declared twice: {', '.join(sorted(twice))}")
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether a first failure is confirmed by a second run."""
+        return self.price is not Price.DEAR
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A scenario with its declaration. The docstring is the promise, in the user's words."""
+
+    spec: ProbeSpec
+    scenario: Scenario = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+    @property
+    def promise(self) -> str:
+        return inspect.getdoc(self.scenario) or ""
+
+
+def probe(spec: ProbeSpec) -> Callable[[Scenario], Probe]:
+    """Turn a coroutine function into a probe. Registers nothing: the catalogue lists probes by hand."""
+
+    def declare(scenario: Scenario) -> Probe:
+        if not inspect.getdoc(scenario):
+            raise ValueError(f"probe {spec.name}: its docstring, the promise shown to people, is missing")
+        return Probe(spec, scenario)
+
+    return declare
