@@ -237,9 +237,7 @@ class ProbeContext(Generic[P]):
 
     # -- keeping -----------------------------------------------------------------------------------------
 
-    def cleanup(
-        self, undo: Callable[Args, Awaitable[object]], *args: Args.args, **kwargs: Args.kwargs
-    ) -> None:
+    def cleanup(self, undo: Callable[Args, Awaitable[object]], *args: Args.args, **kwargs: Args.kwargs) -> None:
         """Promise to undo something, on the line after it exists; undone in reverse order, whatever happens."""
         name = getattr(undo, "__name__", repr(undo))
         self._undos.append(Undo(f"{name}{args!r}", lambda: undo(*args, **kwargs)))

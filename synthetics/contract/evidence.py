@@ -10,7 +10,9 @@ LONGEST_TEXT = 2_000
 MOST_ITEMS = 50
 _DEEPEST = 6
 _HIDDEN = "[redacted]"
-_SECRET_NAME = re.compile(r"authorization|cookie|password|passwd|secret|token|api[-_]?key|credential", re.I)
+_SECRET_NAME = re.compile(
+    r"authorization|cookie|password|passwd|secret|token|api[-_]?key|credential", re.IGNORECASE
+)
 _SECRET_TEXT = re.compile(
     r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}"
     r"|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"

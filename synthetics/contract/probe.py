@@ -54,7 +54,8 @@ class TimingSpec:
 class ProbeSpec:
     """A probe's declaration: everything the engine, the boards and the docs know of it beforehand.
 
-    `exclusive` names what a run needs for itself; `leans_on` names probes whose failure explains this one's.
+    `exclusive` names what a run needs for itself, `shares` what it uses beside others but never beside one
+    that needs it for itself; `leans_on` names probes whose failure explains this one's.
     Raises ValueError where the declaration contradicts itself.
     """
 
@@ -67,6 +68,7 @@ class ProbeSpec:
     cases: tuple[Case, ...] = ()
     timings: tuple[TimingSpec, ...] = ()
     exclusive: frozenset[str] = frozenset()
+    shares: frozenset[str] = frozenset()
     leans_on: tuple[str, ...] = ()
     price: Price = Price.FAIR
     cleanup_within: timedelta = timedelta(seconds=60)
