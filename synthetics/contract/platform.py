@@ -1,4 +1,4 @@
-"""What the engine asks of a platform: to be opened for a run, swept after it, and asked how we ourselves are."""
+"""What the engine asks of a platform: to be opened for a run, swept after it, and asked about ourselves."""
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
