@@ -1,0 +1,113 @@
+"""Gauges of the probes' state: from the database, so that every worker tells the same story."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from synthetics.clock import Clock
+from synthetics.errors import StoreError
+from synthetics.model.check import CheckOutcome
+
+#: Degraded is neither: `== 0` finds broken promises alone, `< 1` also the ones that are just tolerated.
+_WORTH = {CheckOutcome.PASSED: 1.0, CheckOutcome.DEGRADED: 0.5, CheckOutcome.FAILED: 0.0}
+
+FRESH_FOR = timedelta(seconds=5)
+ANSWER_WITHIN = timedelta(seconds=2)
+
+
+class ProbeState(Protocol):
+    """What the gauges tell of one probe. `up` is None where nothing recent speaks about the platform."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def up(self) -> bool | None: ...
+
+    @property
+    def last_success(self) -> datetime | None: ...
+
+    @property
+    def checks(self) -> Mapping[str, CheckOutcome]: ...
+
+
+class StateGauges(Collector):
+    """Shows the state of every probe as it was a few seconds ago at most.
+
+    `refresh` asks the database, at most once every `fresh_for` whatever the number of scrapes, and never waits
+    longer than `within`; `collect` only formats what is at hand, so that it can run in any thread. While the
+    database is away the gauges of the probes are absent (never stale) and `synthetics_store_up` is 0.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[], Awaitable[Sequence[ProbeState]]],
+        *,
+        clock: Clock,
+        fresh_for: timedelta = FRESH_FOR,
+        within: timedelta = ANSWER_WITHIN,
+    ) -> None:
+        self._read = read
+        self._clock = clock
+        self._fresh_for = fresh_for.total_seconds()
+        self._within = within.total_seconds()
+        self._asking = asyncio.Lock()
+        self._asked: float | None = None
+        self._states: Sequence[ProbeState] | None = None
+
+    async def refresh(self) -> None:
+        """Ask the database if what is at hand is no longer fresh; scrapes that meet share one question."""
+        async with self._asking:
+            now = self._clock.monotonic()
+            if self._asked is not None and now - self._asked < self._fresh_for:
+                return
+            try:
+                async with asyncio.timeout(self._within):
+                    self._states = await self._read()
+            except (StoreError, TimeoutError):
+                self._states = None
+            self._asked = self._clock.monotonic()
+
+    def collect(self) -> Iterator[Metric]:
+        """The families, from what the last refresh brought."""
+        states = self._states
+        store_up = GaugeMetricFamily(
+            "synthetics_store_up", "Whether the database answered; at 0 the gauges of the probes are absent."
+        )
+        store_up.add_metric([], 0.0 if states is None else 1.0)
+        yield store_up
+        yield from _families(states or ())
+
+
+def _families(states: Sequence[ProbeState]) -> Iterator[Metric]:
+    up = GaugeMetricFamily(
+        "synthetics_probe_up",
+        "Whether the probe's promise held in its latest telling run; absent where nothing recent tells.",
+        labels=["probe"],
+    )
+    success = GaugeMetricFamily(
+        "synthetics_probe_last_success_timestamp_seconds",
+        "When the latest run that passed had finished.",
+        labels=["probe"],
+    )
+    checks = GaugeMetricFamily(
+        "synthetics_check_passed",
+        "The case in the latest telling run: 1 passed, 0.5 degraded, 0 failed; absent where it was skipped.",
+        labels=["probe", "case"],
+    )
+    for state in states:
+        if state.up is not None:
+            up.add_metric([state.name], float(state.up))
+        if state.last_success is not None:
+            success.add_metric([state.name], state.last_success.timestamp())
+        for case, outcome in state.checks.items():
+            if outcome in _WORTH:
+                checks.add_metric([state.name, case], _WORTH[outcome])
+    yield up
+    yield success
+    yield checks
