@@ -1,12 +1,43 @@
 """The engine's settings: read once, at the start, from a TOML file and the environment."""
 
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
-Seconds = Annotated[timedelta, Field(gt=timedelta(0))]
+from synthetics.errors import SettingsError
+from synthetics.log import LogFormat, LogLevel
+from synthetics.sources import Allowed, Given, add_environment, read_file, validated
+from synthetics.words import did_you_mean, duration, plain
+
+PREFIX = "SYNTHETICS_"
+CONFIG_VARIABLE = "SYNTHETICS_CONFIG"
+DEFAULT_FILE = Path("synthetics.toml")
+
+Seconds = Annotated[
+    timedelta,
+    BeforeValidator(duration),
+    Field(gt=timedelta(0)),
+    Allowed('a duration over zero: seconds, or "90s", "15m", "1h30m", "PT15M"'),
+]
+
+
+def _postgres_url(url: SecretStr) -> SecretStr:
+    parts = urlsplit(url.get_secret_value())
+    if parts.scheme not in {"postgres", "postgresql", "postgresql+psycopg"}:
+        raise ValueError("not a PostgreSQL URL")
+    return url
+
+
+DatabaseUrl = Annotated[
+    SecretStr,
+    AfterValidator(_postgres_url),
+    Allowed("a PostgreSQL URL such as postgresql://user@host/database"),
+]
 
 
 class Part(BaseModel):
@@ -19,7 +50,9 @@ class WorkerSettings(Part):
     """How a worker runs probes."""
 
     name: str | None = Field(None, description="This worker's name; host name and process id if unset.")
-    location: str = Field("default", pattern=r"^[a-z0-9-]{1,40}$", description="Where it watches from.")
+    location: Annotated[str, Allowed("1 to 40 small letters, digits and hyphens")] = Field(
+        "default", pattern=r"^[a-z0-9-]{1,40}$", description="Where it watches from."
+    )
     slots: int = Field(8, ge=1, le=200, description="Scenarios in flight at once.")
     lease: Seconds = Field(timedelta(seconds=30), description="A run unheard of for this long is closed.")
     drain: Seconds = Field(timedelta(seconds=60), description="How long runs may go on after SIGTERM.")
@@ -39,21 +72,95 @@ class ApiSettings(Part):
 class ProbeOverride(Part):
     """What a deployment may change of one probe."""
 
-    enabled: bool = True
-    every: Seconds | None = None
-    timeout: Seconds | None = None
+    enabled: bool = Field(True, description="Whether it is scheduled at all.")
+    every: Seconds | None = Field(None, description="Its interval; the probe's own if unset.")
+    timeout: Seconds | None = Field(None, description="Its time limit; the probe's own if unset.")
 
 
 class Settings(Part):
     """Everything the engine may be told."""
 
-    database_url: SecretStr | None = Field(
+    database_url: DatabaseUrl | None = Field(
         None, description="A PostgreSQL URL; if unset, an embedded server under the state directory."
     )
     state_dir: Path = Field(Path(".state"), description="Where the embedded server and the spool live.")
-    log_format: str = Field("auto", pattern="^(auto|json|console)$", description="How logs are written.")
-    log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="What is logged.")
+    log_format: LogFormat = Field(LogFormat.AUTO, description="How logs are written.")
+    log_level: LogLevel = Field(LogLevel.INFO, description="What is logged.")
     worker: WorkerSettings = WorkerSettings()
     api: ApiSettings = ApiSettings()
     probes: dict[str, ProbeOverride] = Field(default_factory=dict, description="Overrides, by probe name.")
     platform: dict[str, Any] = Field(default_factory=dict, description="Handed to the platform as it is.")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What came of reading the settings: None where there are problems; `platform` even then."""
+
+    settings: Settings | None
+    platform: Mapping[str, Any]
+    problems: tuple[str, ...]
+
+
+def load(path: Path | None, environ: Mapping[str, str], *, known_probes: Collection[str] = ()) -> Settings:
+    """The settings from the file and, above it, the environment. Raises SettingsError with every problem.
+
+    Without a `path`, SYNTHETICS_CONFIG names the file; without that, `synthetics.toml` in the working
+    directory is read if it exists.
+    """
+    reading = examine(path, environ, known_probes=known_probes)
+    if reading.settings is None:
+        raise SettingsError(reading.problems)
+    return reading.settings
+
+
+def examine(path: Path | None, environ: Mapping[str, str], *, known_probes: Collection[str] = ()) -> Reading:
+    """Like `load`, for those who have problems of their own to tell in the same breath."""
+    file = _file(path, environ)
+    given = read_file(file) if file else Given()
+    platform = given.tree.get("platform")
+    _name_probes_plainly(given)
+    add_environment(
+        given, Settings, {name: value for name, value in environ.items() if name != CONFIG_VARIABLE}, PREFIX
+    )
+    settings = validated(given, Settings)
+    if known_probes:
+        _refuse_unknown_probes(given, known_probes)
+    return Reading(
+        None if given.problems else settings,
+        platform if isinstance(platform, dict) else {},
+        tuple(given.problems),
+    )
+
+
+def _file(path: Path | None, environ: Mapping[str, str]) -> Path | None:
+    if path is not None:
+        return path
+    if environ.get(CONFIG_VARIABLE, "").strip():
+        return Path(environ[CONFIG_VARIABLE])
+    return DEFAULT_FILE if DEFAULT_FILE.exists() else None
+
+
+def _name_probes_plainly(given: Given) -> None:
+    """Probe names with hyphens, as the catalogue has them, whatever the file wrote."""
+    probes = given.tree.get("probes")
+    if not isinstance(probes, dict):
+        return
+    named: dict[str, Any] = {}
+    for name, override in probes.items():
+        if plain(name) in named:
+            given.problems.append(f"{given.name_of(('probes', name))}: the same probe is there twice")
+        named[plain(name)] = override
+        if isinstance(override, dict):
+            for setting in override:
+                given.written[("probes", plain(name), setting)] = given.name_of(("probes", name, setting))
+    given.tree["probes"] = named
+
+
+def _refuse_unknown_probes(given: Given, known: Collection[str]) -> None:
+    probes = given.tree.get("probes")
+    for name in probes if isinstance(probes, dict) else ():
+        if name in {plain(one) for one in known}:
+            continue
+        inside = (text for place, text in given.written.items() if place[:2] == ("probes", name))
+        where = next(inside, given.name_of(("probes", name)))
+        given.problems.append(f"{where}: there is no such probe; {did_you_mean(name, known)}")
