@@ -9,6 +9,7 @@ from typing import Any, Generic, ParamSpec, Protocol, TypeVar
 from synthetics.clock import Clock
 from synthetics.contract.evidence import clean, clean_text
 from synthetics.contract.probe import ProbeSpec, Step
+from synthetics.contract.progress import Progress, Silent
 from synthetics.contract.waiting import FINE, Pace, Sighting, sight
 from synthetics.errors import PlatformError, ProbeBroken, UndeclaredName, Unexpected
 from synthetics.model.check import Case, Check, CheckOutcome, Effect
@@ -91,6 +92,7 @@ class ProbeContext(Generic[P]):
         clock: Clock,
         stalls: StallWatch,
         isolated: bool,
+        progress: Progress | None = None,
     ) -> None:
         self.platform = platform
         self.tag = tag
@@ -98,6 +100,7 @@ class ProbeContext(Generic[P]):
         self._clock = clock
         self._stalls = stalls
         self._isolated = isolated
+        self._progress = progress or Silent()
         self._began = clock.monotonic()
         self._steps = {step.name: step for step in spec.steps}
         self._cases = {case.id: case for case in spec.cases}
@@ -118,6 +121,7 @@ class ProbeContext(Generic[P]):
             raise UndeclaredName(f"step {step.name!r} is not declared by probe {self.spec.name}")
         if step.name in self._done:
             raise ProbeBroken(f"step {step.name!r} was entered twice in one run")
+        self._progress.step_started(self.spec.name, step)
         began = self._clock.monotonic()
         outcome = StepOutcome.INTERRUPTED
         try:
@@ -127,13 +131,14 @@ class ProbeContext(Generic[P]):
             outcome = StepOutcome.FAILED
             raise
         finally:
-            self._done[step.name] = StepResult(
+            self._done[step.name] = result = StepResult(
                 step.name,
                 outcome,
                 step.budget,
                 offset=timedelta(seconds=began - self._began),
                 took=timedelta(seconds=self._clock.monotonic() - began),
             )
+            self._progress.step_ended(self.spec.name, result)
 
     # -- cases -------------------------------------------------------------------------------------------
 
@@ -233,6 +238,7 @@ class ProbeContext(Generic[P]):
             stalled=self._stalls.longest_since(since) > LONGEST_STALL,
         )
         self._timings.append(timing)
+        self._progress.timing_taken(self.spec.name, timing)
         return timing
 
     # -- keeping -----------------------------------------------------------------------------------------
@@ -319,6 +325,7 @@ class ProbeContext(Generic[P]):
     def _keep(self, check: Check) -> None:
         earlier = self._checks.get(check.case)
         self._checks[check.case] = earlier.merged(check) if earlier else check
+        self._progress.check_ended(self.spec.name, self._checks[check.case])
 
 
 def _completed(name: str, took: timedelta, phases: Sequence[Phase]) -> tuple[Phase, ...]:

@@ -1,0 +1,79 @@
+"""Which worker runs a tick: whoever inserts its row first, for as long as the row is kept alive."""
+
+import asyncio
+from contextlib import suppress
+from datetime import timedelta
+from uuid import UUID
+
+import structlog
+
+from synthetics.errors import StoreError
+from synthetics.model.run import RunKey
+from synthetics.running.runner import Interrupt
+from synthetics.store import runs
+from synthetics.store.engine import Database
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+
+class Claims:
+    """This worker's claims, with one heartbeat for all of them.
+
+    Used as an async context manager: while it is open, every claim's lease is renewed three times over. A run
+    whose lease was lost all the same is stopped, because another worker sweeps what it made.
+    """
+
+    def __init__(self, database: Database, *, worker: str, lease: timedelta) -> None:
+        self._database = database
+        self._worker = worker
+        self._lease = lease
+        self._held: dict[UUID, Interrupt] = {}
+        self._beating: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> "Claims":
+        self._beating = asyncio.create_task(self._beat(), name="lease-heartbeat")
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        if self._beating:
+            self._beating.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._beating
+
+    async def claim(self, key: RunKey, *, tag: str, interrupt: Interrupt, confirms: UUID | None = None) -> bool:
+        """True if this worker, and no other, is to run this. Raises StoreError when that cannot be known."""
+        async with self._database.transaction() as connection:
+            won = await runs.claim(
+                connection, key, worker=self._worker, lease=self._lease, tag=tag, confirms=confirms
+            )
+        if won:
+            self._held[key.id] = interrupt
+        return won
+
+    def release(self, run_id: UUID) -> None:
+        """Stop keeping this run alive: it is recorded, or about to be."""
+        self._held.pop(run_id, None)
+
+    def held(self) -> dict[UUID, Interrupt]:
+        """The runs this worker keeps alive now, each with what stops it."""
+        return dict(self._held)
+
+    async def _beat(self) -> None:
+        pause = self._lease.total_seconds() / 3
+        while True:
+            await asyncio.sleep(pause)
+            try:
+                await self._renew()
+            except StoreError as error:
+                log.warning("lease.unrenewed", runs=len(self._held), error=str(error))
+
+    async def _renew(self) -> None:
+        asked = self.held()
+        if not asked:
+            return
+        async with self._database.transaction() as connection:
+            kept = await runs.heartbeat(connection, list(asked), worker=self._worker, lease=self._lease)
+        for run_id in asked.keys() - kept:
+            if run_id in self._held:  # not merely finished while we asked
+                self._held[run_id].set("its lease ended, and another worker has closed it")
+                log.warning("lease.lost", run_id=str(run_id))

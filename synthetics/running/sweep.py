@@ -1,0 +1,85 @@
+"""What runs left behind, removed: everything in the ledger of an ended run that is not gone."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+import structlog
+
+from synthetics.contract.platform import Platform
+from synthetics.errors import PlatformError, ProbeBroken
+from synthetics.model.resource import Resource
+from synthetics.store import locks, resources, runs
+from synthetics.store.engine import Database
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+_BATCH = 200
+_LOCK = frozenset({"sweep"})
+
+
+@dataclass(frozen=True, slots=True)
+class SweepReport:
+    """What one sweep found and did. `stuck` entries carry why they are still there."""
+
+    closed: int = 0
+    removed: tuple[Resource, ...] = ()
+    stuck: tuple[Resource, ...] = ()
+    found: tuple[Resource, ...] = field(default=())
+
+
+class Sweep:
+    """Closes runs that were abandoned and removes what ended runs left, in the platform's own order."""
+
+    def __init__(
+        self,
+        database: Database,
+        platform: Platform,
+        *,
+        leaked: Callable[[str], None] = lambda kind: None,
+        patience: timedelta = timedelta(seconds=10),
+    ) -> None:
+        self._database = database
+        self._platform = platform
+        self._leaked = leaked
+        self._patience = patience
+
+    async def once(self, *, dry_run: bool = False) -> SweepReport:
+        """Sweep now. One sweep runs at a time, whichever worker it is in; the later one does nothing new.
+
+        Raises StoreError when the database is away and LockTimeout while another sweep goes on.
+        """
+        async with locks.hold(self._database, exclusive=_LOCK, shared=frozenset(), within=self._patience):
+            closed = 0 if dry_run else await self._close_abandoned()
+            async with self._database.transaction() as connection:
+                found = await resources.open_of_ended_runs(connection, _BATCH)
+            ordered = sorted(found, key=lambda entry: self._platform.removal_order(entry.kind))
+            if dry_run:
+                return SweepReport(found=tuple(ordered))
+            return await self._remove_all(ordered, closed)
+
+    async def _close_abandoned(self) -> int:
+        async with self._database.transaction() as connection:
+            abandoned = await runs.close_abandoned(connection)
+        for run in abandoned:
+            log.warning("run.abandoned", run_id=str(run.id), probe=run.probe, worker=run.worker)
+        return len(abandoned)
+
+    async def _remove_all(self, entries: list[Resource], closed: int) -> SweepReport:
+        removed: list[Resource] = []
+        stuck: list[Resource] = []
+        for entry in entries:
+            try:
+                await self._platform.remove(entry)
+            except (PlatformError, ProbeBroken) as error:
+                stuck.append(replace(entry, attempts=entry.attempts + 1, last_error=str(error)))
+                self._leaked(entry.kind)
+                log.warning("resource.stuck", kind=entry.kind, name=entry.name, error=str(error))
+                async with self._database.transaction() as connection:
+                    await resources.failed_removal(connection, entry.id, str(error))
+            else:
+                removed.append(entry)
+                log.info("resource.removed", kind=entry.kind, name=entry.name, run_id=str(entry.run_id))
+                async with self._database.transaction() as connection:
+                    await resources.gone(connection, entry.id)
+        return SweepReport(closed, tuple(removed), tuple(stuck), tuple(entries))
