@@ -8,8 +8,8 @@ from typing import Any, Generic, ParamSpec, Protocol, TypeVar
 
 from synthetics.clock import Clock
 from synthetics.contract.evidence import clean, clean_text
-from synthetics.contract.probe import ProbeSpec, Step
-from synthetics.contract.progress import Progress, Silent
+from synthetics.contract.probe import Probe, Step
+from synthetics.contract.progress import Progress, Unwatched
 from synthetics.contract.waiting import FINE, Pace, Sighting, sight
 from synthetics.errors import PlatformError, ProbeBroken, UndeclaredName, Unexpected
 from synthetics.model.check import Case, Check, CheckOutcome, Effect
@@ -86,7 +86,7 @@ class ProbeContext(Generic[P]):
     def __init__(
         self,
         *,
-        spec: ProbeSpec,
+        probe: Probe,
         platform: P,
         tag: str,
         clock: Clock,
@@ -96,11 +96,12 @@ class ProbeContext(Generic[P]):
     ) -> None:
         self.platform = platform
         self.tag = tag
-        self.spec = spec
+        self.probe = probe
+        self.spec = spec = probe.spec
         self._clock = clock
         self._stalls = stalls
         self._isolated = isolated
-        self._progress = progress or Silent()
+        self._progress = progress or Unwatched()
         self._began = clock.monotonic()
         self._steps = {step.name: step for step in spec.steps}
         self._cases = {case.id: case for case in spec.cases}
@@ -121,7 +122,7 @@ class ProbeContext(Generic[P]):
             raise UndeclaredName(f"step {step.name!r} is not declared by probe {self.spec.name}")
         if step.name in self._done:
             raise ProbeBroken(f"step {step.name!r} was entered twice in one run")
-        self._progress.step_started(self.spec.name, step)
+        self._progress.step_started(self.probe, step)
         began = self._clock.monotonic()
         outcome = StepOutcome.INTERRUPTED
         try:
@@ -138,7 +139,7 @@ class ProbeContext(Generic[P]):
                 offset=timedelta(seconds=began - self._began),
                 took=timedelta(seconds=self._clock.monotonic() - began),
             )
-            self._progress.step_ended(self.spec.name, result)
+            self._progress.step_ended(self.probe, result)
 
     # -- cases -------------------------------------------------------------------------------------------
 
@@ -238,7 +239,7 @@ class ProbeContext(Generic[P]):
             stalled=self._stalls.longest_since(since) > LONGEST_STALL,
         )
         self._timings.append(timing)
-        self._progress.timing_taken(self.spec.name, timing)
+        self._progress.timing_taken(self.probe, timing)
         return timing
 
     # -- keeping -----------------------------------------------------------------------------------------
@@ -325,7 +326,7 @@ class ProbeContext(Generic[P]):
     def _keep(self, check: Check) -> None:
         earlier = self._checks.get(check.case)
         self._checks[check.case] = earlier.merged(check) if earlier else check
-        self._progress.check_ended(self.spec.name, self._checks[check.case])
+        self._progress.check_ended(self.probe, self._checks[check.case])
 
 
 def _completed(name: str, took: timedelta, phases: Sequence[Phase]) -> tuple[Phase, ...]:

@@ -146,7 +146,7 @@ class Runner:
 
     def _context(self, probe: Probe, clients: object, tag: str) -> ProbeContext[Any]:
         return ProbeContext(
-            spec=probe.spec,
+            probe=probe,
             platform=clients,
             tag=tag,
             clock=self._clock,

@@ -1,0 +1,77 @@
+"""Waiting: bounded, adaptive, and honest about how finely it watched."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from synthetics.contract.waiting import DEAR, FINE, sight
+from synthetics.errors import PlatformError, TimedOut
+from tests.support.clock import FakeClock
+
+
+def becomes_true(clock: FakeClock, after: float, *, costs: float = 0.01) -> Callable[[], Awaitable[bool]]:
+    born = clock.monotonic()
+
+    async def look() -> bool:
+        clock.advance(timedelta(seconds=costs))
+        return clock.monotonic() - born >= after
+
+    return look
+
+
+@given(after=st.floats(0.0, 300.0), costs=st.floats(0.001, 0.5))
+async def test_the_truth_lies_between_the_last_no_and_the_first_yes(after: float, costs: float) -> None:
+    clock = FakeClock()
+    began = clock.monotonic()
+
+    seen = await sight(
+        clock,
+        becomes_true(clock, after, costs=costs),
+        until=bool,
+        within=timedelta(seconds=400),
+        what="the door",
+        pace=FINE,
+    )
+
+    assert seen.after - began <= after + 1e-9 or seen.looks == 1
+    assert seen.at - began >= after - 1e-9
+    slack = max(0.025, 0.01 * (seen.at - began)) + 2 * costs
+    assert seen.resolution.total_seconds() <= slack + 1e-6
+
+
+async def test_dear_looks_come_at_most_once_a_second() -> None:
+    clock = FakeClock()
+
+    seen = await sight(
+        clock, becomes_true(clock, 20.0), until=bool, within=timedelta(seconds=30), what="a row", pace=DEAR
+    )
+
+    assert seen.looks <= 21
+
+
+async def test_what_never_comes_is_told_with_what_was_seen_last() -> None:
+    clock = FakeClock()
+
+    with pytest.raises(TimedOut, match="the door: wanted within 3 s, last saw False") as refused:
+        await sight(
+            clock,
+            becomes_true(clock, 99.0),
+            until=bool,
+            within=timedelta(seconds=3),
+            what="the door",
+            pace=FINE,
+        )
+
+    assert refused.value.evidence["last_seen"] is False
+    assert timedelta(seconds=3) <= refused.value.evidence["waited"] < timedelta(seconds=3.2)
+
+
+async def test_an_error_of_the_look_passes_through() -> None:
+    async def look() -> bool:
+        raise PlatformError("refused")
+
+    with pytest.raises(PlatformError, match="refused"):
+        await sight(FakeClock(), look, until=bool, within=timedelta(seconds=3), what="x", pace=FINE)
