@@ -1,0 +1,90 @@
+"""The one place that every call which changes something passes: only what a run made may be changed."""
+
+import re
+from uuid import UUID
+
+from synthetics.contract.platform import Ledger
+from synthetics.errors import GuardRefused
+
+
+class Belongings:
+    """What one run has made, or learned to be its own: written to the ledger, and remembered here.
+
+    Some ids are the platform's choice (a session's is a UUID) and carry no tag. They are adopted when they
+    come back from a request of ours, or from a row that bears our client id.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._adopted: set[tuple[str, str]] = set()
+        self._entered: set[tuple[str, str]] = set()
+
+    async def intend(self, kind: str, name: str, **details: str) -> UUID:
+        """Write down that a thing is about to be made. Raises StoreError."""
+        entry = await self._ledger.intend(kind, name, **details)
+        self._entered.add((kind, name))
+        return entry
+
+    async def created(self, kind: str, entry: UUID, intended: str, name: str, **details: str) -> None:
+        """Write down the id that the thing called `intended` got, and adopt it."""
+        self.adopt(kind, name)
+        await self._ledger.created(entry, name, **details)
+        self._entered.discard((kind, intended))
+        self._entered.add((kind, name))
+
+    async def gone(self, kind: str, name: str) -> None:
+        """Write down that the thing was seen to be gone, if this run had written it down at all."""
+        if (kind, name) in self._entered or self._ledger.holds(kind, name):
+            await self._ledger.gone(kind, name)
+            self._entered.discard((kind, name))
+
+    def adopt(self, kind: str, name: str | None) -> None:
+        """Take note that the platform gave this id to something of ours."""
+        if name:
+            self._adopted.add((kind, name))
+
+    def holds(self, kind: str, name: str) -> bool:
+        return (kind, name) in self._adopted or self._ledger.holds(kind, name)
+
+    def named(self, kind: str) -> frozenset[str]:
+        """Every id of this kind that was adopted."""
+        return frozenset(name for known, name in self._adopted if known == kind)
+
+    def entered(self) -> frozenset[tuple[str, str]]:
+        """Kind and name of everything written down here and not yet seen to be gone."""
+        return frozenset(self._entered)
+
+
+class Guard:
+    """Refuses to change what this run did not make, and what only an isolated platform may suffer."""
+
+    def __init__(self, client_id: str, belongings: Belongings, *, isolated: bool) -> None:
+        self.client_id = client_id
+        self.belongings = belongings
+        self.isolated = isolated
+        self._tagged = re.compile(rf"(?<![A-Za-z0-9]){re.escape(client_id)}(?![A-Za-z0-9])")
+
+    def owns(self, kind: str, *names: str | None) -> bool:
+        """Whether one of the names carries the run's tag, or is known as this run's."""
+        return any(self._tagged.search(name) or self.belongings.holds(kind, name) for name in names if name)
+
+    def own(self, kind: str, *names: str | None) -> None:
+        """Raises GuardRefused unless one of the names is this run's."""
+        if not self.owns(kind, *names):
+            shown = " / ".join(name for name in names if name) or "without a name"
+            raise GuardRefused(
+                f"refused to change the {kind} {shown}: this run ({self.client_id}) did not make it"
+            )
+
+    def own_client(self, client_id: object) -> None:
+        """Raises GuardRefused unless the client is this run's (or one of its further clients)."""
+        own = isinstance(client_id, str) and (
+            client_id == self.client_id or client_id.startswith(f"{self.client_id}-")
+        )
+        if not own:
+            raise GuardRefused(f"refused to act for the client {client_id!r}: this run is {self.client_id}")
+
+    def alone(self, what: str) -> None:
+        """Raises GuardRefused unless nobody else uses this platform; `what` is what was about to be done."""
+        if not self.isolated:
+            raise GuardRefused(f"refused to {what}: other people use this platform (ENVIRONMENT is shared)")
