@@ -1,0 +1,32 @@
+"""Reads for the API: values come out, never rows."""
+
+from dataclasses import dataclass
+
+from synthetics.clock import Clock
+from synthetics.queries.catalogue import Catalogue
+from synthetics.queries.coverage import Coverages
+from synthetics.queries.history import History
+from synthetics.queries.status import Status
+from synthetics.queries.timings import Timings
+from synthetics.store.engine import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """Every query of one database."""
+
+    catalogue: Catalogue
+    status: Status
+    history: History
+    timings: Timings
+    coverage: Coverages
+
+    @classmethod
+    def of(cls, database: Database, clock: Clock) -> "Reads":
+        return cls(
+            catalogue=Catalogue(database),
+            status=Status(database, clock),
+            history=History(database),
+            timings=Timings(database),
+            coverage=Coverages(database),
+        )

@@ -1,0 +1,23 @@
+"""Names as people type them: hyphens or underscores, any case, and a helping hand with slips."""
+
+from collections.abc import Collection
+from difflib import get_close_matches
+
+from synthetics.errors import NotFound
+
+
+def resolve(kind: str, typed: str, known: Collection[str]) -> str:
+    """The known name that was meant. Raises NotFound with the nearest ones, or with all if there are few."""
+    by_form = {_form(name): name for name in known}
+    found = by_form.get(_form(typed))
+    if found is not None:
+        return found
+    near = [by_form[form] for form in get_close_matches(_form(typed), by_form, n=2, cutoff=0.5)]
+    if near:
+        raise NotFound(f"there is no {kind} {typed!r}; did you mean {' or '.join(map(repr, near))}?")
+    listed = ", ".join(sorted(known)) if 0 < len(known) <= 12 else ""
+    raise NotFound(f"there is no {kind} {typed!r}" + (f"; there are: {listed}" if listed else ""))
+
+
+def _form(name: str) -> str:
+    return name.strip().replace("-", "_").casefold()

@@ -1,0 +1,64 @@
+"""How every query reads: one snapshot, nothing written, and never for long."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import RowMapping, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from synthetics.model.run import Outcome, Trigger
+from synthetics.model.timing import ZERO
+from synthetics.queries.values import RunSummary
+from synthetics.store import tables
+from synthetics.store.engine import Database
+
+#: A reader that asks for too much is told so; it must not take the database from the workers.
+_LONGEST = timedelta(seconds=10)
+
+#: The columns a summary is made of.
+SUMMARY = tuple(
+    tables.runs.c[name]
+    for name in (
+        *("id", "probe", "location", "tick", "trigger", "attempt", "outcome", "reason", "started", "finished"),
+        *("took_seconds", "waited_seconds", "worker", "confirms", "abandoned"),
+    )
+)
+
+
+@asynccontextmanager
+async def reading(database: Database) -> AsyncIterator[AsyncConnection]:
+    """A transaction that sees one moment of the database and cannot change it. Raises StoreError."""
+    async with database.transaction() as connection:
+        await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+        milliseconds = _LONGEST // timedelta(milliseconds=1)
+        await connection.execute(text(f"SET LOCAL statement_timeout = {milliseconds}"))
+        yield connection
+
+
+def summary(row: RowMapping | Any) -> RunSummary:
+    """The run in one line that a row with the columns of SUMMARY tells of."""
+    outcome = row["outcome"]
+    return RunSummary(
+        id=row["id"],
+        probe=row["probe"],
+        location=row["location"],
+        tick=row["tick"],
+        trigger=Trigger(row["trigger"]),
+        attempt=row["attempt"],
+        outcome=None if outcome is None else Outcome(outcome),
+        reason=row["reason"],
+        started=row["started"],
+        finished=row["finished"],
+        took=optional(row["took_seconds"]),
+        waited=optional(row["waited_seconds"]) or ZERO,
+        worker=row["worker"],
+        confirms=row["confirms"],
+        abandoned=row["abandoned"],
+    )
+
+
+def optional(seconds: float | None) -> timedelta | None:
+    """A duration column that may be null."""
+    return None if seconds is None else timedelta(seconds=seconds)
