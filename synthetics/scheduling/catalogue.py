@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from difflib import get_close_matches
 
 from synthetics.contract.probe import Probe
 from synthetics.errors import SettingsError
@@ -15,10 +14,11 @@ _LONGEST_GRACE = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class Scheduled:
-    """A probe with its grid."""
+    """A probe as this deployment runs it, with its grid."""
 
     probe: Probe
     grid: Grid
+    enabled: bool = True
 
     @property
     def name(self) -> str:
@@ -31,50 +31,22 @@ class Scheduled:
 
 
 def scheduled(probes: Sequence[Probe], overrides: Mapping[str, ProbeOverride]) -> tuple[Scheduled, ...]:
-    """The enabled probes as this deployment wants them.
+    """Every probe as this deployment wants it.
 
-    Raises SettingsError with every override that names no probe or contradicts itself.
+    Raises SettingsError with every override that contradicts itself or its probe.
     """
-    wanted = {canonical(name): override for name, override in overrides.items()}
-    known = {probe.name for probe in probes}
-    problems = [_unknown(name, known) for name in sorted(wanted.keys() - known)]
     plan: list[Scheduled] = []
+    problems: list[str] = []
     for probe in probes:
-        override = wanted.get(probe.name, ProbeOverride())
+        override = overrides.get(probe.name, ProbeOverride())
+        spec = probe.spec
         try:
-            changed = _overridden(probe, override)
+            spec = replace(spec, every=override.every or spec.every, timeout=override.timeout or spec.timeout)
         except ValueError as error:
             problems.append(str(error))
             continue
-        if override.enabled:
-            plan.append(Scheduled(changed, Grid.of(changed.name, changed.spec.every)))
+        changed = replace(probe, spec=spec)
+        plan.append(Scheduled(changed, Grid.of(probe.name, spec.every), override.enabled))
     if problems:
         raise SettingsError(problems)
     return tuple(plan)
-
-
-def find(probes: Sequence[Probe], name: str) -> Probe:
-    """The probe of this name, hyphens and underscores being the same. Raises SettingsError with the nearest."""
-    for probe in probes:
-        if probe.name == canonical(name):
-            return probe
-    raise SettingsError([_unknown(name, {probe.name for probe in probes})])
-
-
-def canonical(name: str) -> str:
-    """How a probe's name is written everywhere: lower case, with hyphens."""
-    return name.strip().lower().replace("_", "-")
-
-
-def _overridden(probe: Probe, override: ProbeOverride) -> Probe:
-    spec = probe.spec
-    return replace(
-        probe,
-        spec=replace(spec, every=override.every or spec.every, timeout=override.timeout or spec.timeout),
-    )
-
-
-def _unknown(name: str, known: set[str]) -> str:
-    near = get_close_matches(canonical(name), sorted(known), n=1, cutoff=0.4)
-    hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(known))}"
-    return f"there is no probe {name!r}; {hint}"

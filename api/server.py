@@ -1,0 +1,58 @@
+"""The HTTP server around the application: its own socket, no signal handlers, stopped by leaving a block."""
+
+import asyncio
+import errno
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import uvicorn
+from fastapi import FastAPI
+
+from synthetics.errors import SettingsError
+
+_LET_REQUESTS_END_SECONDS = 5
+
+
+class _Server(uvicorn.Server):
+    """Signals belong to whoever runs the whole service."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@asynccontextmanager
+async def serving(app: FastAPI, *, host: str, port: int) -> AsyncIterator[str]:
+    """The application answers inside the block; gives its address. Raises SettingsError if it cannot listen."""
+    bound = _listening(host, port)
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        timeout_graceful_shutdown=_LET_REQUESTS_END_SECONDS,
+    )
+    server = _Server(config)
+    running = asyncio.create_task(server.serve(sockets=[bound]), name="api")  # connections wait in the backlog
+    try:
+        shown = f"[{host}]" if ":" in host else host
+        yield f"http://{shown}:{bound.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await running
+        bound.close()
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server(
+            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=512
+        )
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            why = f"port {port} is already taken on {host}; stop what listens there or choose another port"
+        else:
+            why = f"cannot listen on {host} port {port}: {error.strerror or error}"
+        raise SettingsError([f"api.port: {why} (SYNTHETICS_API__PORT, 0 for any free one)"]) from error

@@ -1,0 +1,255 @@
+"""Everything put together: what each command of the service does, from its settings to its end."""
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+from api.main import create_app
+from prometheus_client import CollectorRegistry
+
+import probes
+from api.server import serving
+from synthetics import __version__
+from synthetics import settings as engine_settings
+from synthetics.clock import Clock, SystemClock
+from synthetics.contract.platform import Finding, Platform
+from synthetics.contract.progress import Progress
+from synthetics.errors import SettingsError, StoreError, WrongRevision
+from synthetics.metrics.collectors import Metrics
+from synthetics.metrics.exporter import Exporter, new_registry
+from synthetics.metrics.states import StateGauges
+from synthetics.model.run import Run
+from synthetics.queries.history import History
+from synthetics.queries.status import Status
+from synthetics.running.stalls import LoopWatch
+from synthetics.running.sweep import Sweep, SweepReport
+from synthetics.scheduling.catalogue import Scheduled, scheduled
+from synthetics.scheduling.worker import Surroundings, working
+from synthetics.settings import Settings
+from synthetics.store import catalogue, migrating, partitions
+from synthetics.store.embedded import EmbeddedPostgres
+from synthetics.store.engine import Database
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+CATALOGUE = probes.CATALOGUE
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """Settings that fit together: the engine's, the platform's, and every probe as it is wanted here."""
+
+    settings: Settings
+    platform_settings: probes.PlatformSettings
+    plan: tuple[Scheduled, ...]
+
+    def platform(self) -> Platform:
+        return probes.platform(self.platform_settings)
+
+
+def load(config: Path | None = None) -> Configuration:
+    """All settings, read once. Raises SettingsError with every mistake there is."""
+    reading = engine_settings.examine(config, os.environ, known_probes=[probe.name for probe in CATALOGUE])
+    problems = list(reading.problems)
+    platform_settings, plan = None, None
+    try:
+        platform_settings = probes.load_settings(reading.platform)
+    except SettingsError as error:
+        problems += error.problems
+    if reading.settings is not None:
+        try:
+            plan = scheduled(CATALOGUE, reading.settings.probes)
+        except SettingsError as error:
+            problems += error.problems
+    if problems or reading.settings is None or platform_settings is None or plan is None:
+        raise SettingsError(problems)
+    return Configuration(reading.settings, platform_settings, plan)
+
+
+async def serve(configuration: Configuration, role: str) -> None:
+    """Run the service until SIGTERM or Ctrl-C; a worker drains first. Role: `worker`, `api` or `all`."""
+    settings, clock = configuration.settings, SystemClock()
+    stop = asyncio.Event()
+    _stop_on_signals(stop)
+    metrics, registry = _metrics(configuration)
+    async with AsyncExitStack() as stack:
+        stalls = await stack.enter_async_context(LoopWatch(metrics.stall))
+        database = await stack.enter_async_context(_database(settings))
+        status = Status(database, clock)
+        app = create_app(
+            database=database,
+            clock=clock,
+            exporter=Exporter(registry, StateGauges(status.gauges, clock=clock)),
+            full=role != "worker",
+        )
+        address = await stack.enter_async_context(serving(app, host=settings.api.host, port=settings.api.port))
+        log.info("api.started", address=address, role=role)
+        if not await _prepared(database, configuration, clock, stop):
+            return
+        if role == "api":
+            await stop.wait()
+            return
+        platform = await stack.enter_async_context(_platform(configuration))
+        given = Surroundings(
+            database, platform, settings.worker, _worker_name(settings), stalls, metrics, clock
+        )
+        worker = await stack.enter_async_context(working(given))
+        await worker.run_schedule(configuration.plan, stop)
+
+
+async def run_probes(configuration: Configuration, names: Sequence[str], progress: Progress) -> list[Run]:
+    """Run these probes once, now, one beside the other where they allow it; every run is recorded.
+
+    Cancelling stops the runs; what they made is removed before this returns.
+    """
+    settings, clock = configuration.settings, SystemClock()
+    metrics, _ = _metrics(configuration)
+    wanted = [entry.probe for entry in configuration.plan if entry.name in names]
+    async with (
+        LoopWatch() as stalls,
+        _database(settings) as database,
+        _platform(configuration) as platform,
+    ):
+        await _migrated(database, configuration, clock)
+        given = Surroundings(
+            database, platform, settings.worker, _worker_name(settings), stalls, metrics, clock
+        )
+        async with working(given, progress=progress) as worker:
+            running = asyncio.gather(*(worker.run_now(probe) for probe in wanted))
+            try:
+                runs = await asyncio.shield(running)
+            except asyncio.CancelledError:
+                worker.interrupt("stopped by hand")
+                await asyncio.wait({running})
+                raise
+    return [run for run in runs if run is not None]
+
+
+async def check(configuration: Configuration) -> list[Finding]:
+    """Settings, database, rights and endpoints, each tried harmlessly; every finding at once."""
+    findings = [Finding("settings")]
+    try:
+        async with _database(configuration.settings) as database:
+            findings += await _database_findings(database)
+    except StoreError as error:
+        findings.append(Finding("database", str(error), "start it, or mend SYNTHETICS_DATABASE_URL"))
+    async with _platform(configuration) as platform:
+        findings += await platform.preflight()
+    return findings
+
+
+async def migrate(configuration: Configuration) -> str:
+    """Bring the schema up to date, make the next months' partitions; a sentence about it."""
+    async with _database(configuration.settings) as database:
+        url = database.url.render_as_string(hide_password=False)
+        before = await asyncio.to_thread(migrating.revision, url)
+        after = await asyncio.to_thread(migrating.upgrade, url)
+        made = await partitions.make_ahead(database, SystemClock().now())
+        moved = f"is at {after} already" if before == after else f"went from {before or 'empty'} to {after}"
+        return f"The schema of {database.where} {moved}; {len(made)} partitions made."
+
+
+async def sweep(configuration: Configuration, dry_run: bool) -> SweepReport:
+    """Remove what ended runs left behind, or only find it."""
+    async with _database(configuration.settings) as database, _platform(configuration) as platform:
+        await _migrated(database, configuration, SystemClock())
+        return await Sweep(database, platform).once(dry_run=dry_run)
+
+
+async def recent_runs(configuration: Configuration, probe: str | None, limit: int) -> list[Run]:
+    """The newest finished runs, newest first."""
+    async with _database(configuration.settings) as database:
+        await migrating.verify(database)
+        return await History(database).newest(probe, limit)
+
+
+# -- parts -----------------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def _database(settings: Settings) -> AsyncIterator[Database]:
+    """The configured database, or the embedded one, started if need be."""
+    async with AsyncExitStack() as stack:
+        if settings.database_url is not None:
+            url = settings.database_url.get_secret_value()
+        else:
+            url = await stack.enter_async_context(EmbeddedPostgres(settings.state_dir))
+        database = Database(url, pool_size=max(5, settings.worker.slots))
+        stack.push_async_callback(database.close)
+        yield database
+
+
+@asynccontextmanager
+async def _platform(configuration: Configuration) -> AsyncIterator[Platform]:
+    platform = configuration.platform()
+    try:
+        yield platform
+    finally:
+        await platform.close()
+
+
+async def _prepared(
+    database: Database, configuration: Configuration, clock: Clock, stop: asyncio.Event
+) -> bool:
+    """Wait for the database and bring it up to date; False if told to stop before that."""
+    preparing = asyncio.create_task(_migrated(database, configuration, clock))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({preparing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not preparing.done():
+        preparing.cancel()
+        await asyncio.wait({preparing})
+        return False
+    preparing.result()
+    return True
+
+
+async def _migrated(database: Database, configuration: Configuration, clock: Clock) -> None:
+    await database.wait_until_up(clock, lambda why: log.warning("store.awaited", why=why))
+    url = database.url.render_as_string(hide_password=False)
+    await asyncio.to_thread(migrating.upgrade, url)
+    await partitions.make_ahead(database, clock.now())
+    published = [catalogue.Published(entry.probe, entry.enabled) for entry in configuration.plan]
+    async with database.transaction() as connection:
+        await catalogue.publish(connection, published, version=__version__)
+
+
+async def _database_findings(database: Database) -> list[Finding]:
+    where = f"database {database.where}"
+    try:
+        await database.ping()
+    except StoreError as error:
+        return [Finding(where, str(error), "start it, or mend SYNTHETICS_DATABASE_URL")]
+    try:
+        await migrating.verify(database)
+    except WrongRevision as error:
+        return [Finding(where), Finding("database schema", str(error), "run `synthetics migrate`")]
+    return [Finding(where), Finding("database schema")]
+
+
+def _metrics(configuration: Configuration) -> tuple[Metrics, CollectorRegistry]:
+    registry = new_registry()
+    return Metrics(registry, probes=[entry.probe.spec for entry in configuration.plan]), registry
+
+
+def _worker_name(settings: Settings) -> str:
+    return settings.worker.name or f"{socket.gethostname()}-{os.getpid()}"
+
+
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    """The first signal stops in good order; the handlers are gone then, so the second ends us at once."""
+    loop = asyncio.get_running_loop()
+
+    def stopped() -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped)

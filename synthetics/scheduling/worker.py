@@ -1,0 +1,169 @@
+"""A worker: everything that runs probes, put together, started and drained as one."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+import structlog
+
+from synthetics.clock import Clock
+from synthetics.contract.context import StallWatch
+from synthetics.contract.platform import Platform, RequestMeter
+from synthetics.contract.probe import Probe
+from synthetics.contract.progress import Progress, Unwatched
+from synthetics.errors import StoreError
+from synthetics.model.run import Run, RunKey, Trigger
+from synthetics.running.claims import Claims
+from synthetics.running.control import Control
+from synthetics.running.dispatch import Dispatch, Limits
+from synthetics.running.ledger import StoredLedger
+from synthetics.running.recorder import Recorder
+from synthetics.running.runner import Runner
+from synthetics.running.sweep import Sweep
+from synthetics.scheduling.accounting import Accounting
+from synthetics.scheduling.catalogue import Scheduled
+from synthetics.scheduling.scheduler import Scheduler
+from synthetics.settings import WorkerSettings
+from synthetics.store import partitions
+from synthetics.store.engine import Database
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+_DAY = timedelta(days=1)
+_SOON = timedelta(seconds=5)
+
+
+class Told(RequestMeter, Protocol):
+    """Who counts and measures what a worker does."""
+
+    def run_started(self) -> None: ...
+
+    def run_ended(self) -> None: ...
+
+    def run_finished(self, run: Run) -> None: ...
+
+    def tick_lateness(self, late: timedelta) -> None: ...
+
+    def leaked(self, kind: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a worker is given."""
+
+    database: Database
+    platform: Platform
+    settings: WorkerSettings
+    name: str
+    stalls: StallWatch
+    told: Told
+    clock: Clock
+
+
+class Worker:
+    """Runs ticks on schedule, or single probes on demand; made by `working`."""
+
+    def __init__(self, given: Surroundings, dispatch: Dispatch, claims: Claims) -> None:
+        self._given = given
+        self._dispatch = dispatch
+        self._claims = claims
+
+    async def run_now(self, probe: Probe) -> Run | None:
+        """Run this probe once, at once; its run is recorded. None if it could not be claimed."""
+        key = RunKey(probe.name, self._given.settings.location, self._given.clock.now(), Trigger.MANUAL)
+        return await self._dispatch.tick(probe, key, patience=self._given.settings.lock_wait)
+
+    async def run_schedule(self, plan: Sequence[Scheduled], stop: asyncio.Event) -> None:
+        """Run every due tick of the plan until `stop` is set, then drain."""
+        given = self._given
+        due = [scheduled for scheduled in plan if scheduled.enabled]
+        scheduler = Scheduler(
+            plan=due,
+            dispatch=self._dispatch,
+            accounting=Accounting(
+                given.database,
+                plan=due,
+                clock=given.clock,
+                location=given.settings.location,
+                worker=given.name,
+            ),
+            clock=given.clock,
+            location=given.settings.location,
+            lateness=given.told.tick_lateness,
+        )
+        sweeping = asyncio.create_task(self._sweep_for_ever(), name="sweep")
+        partitioning = asyncio.create_task(self._partition_for_ever(), name="partitions")
+        scheduler.start()
+        log.info("worker.started", worker=given.name, probes=[scheduled.name for scheduled in due])
+        try:
+            await stop.wait()
+        finally:
+            await scheduler.drain(given.settings.drain)
+            for task in (sweeping, partitioning):
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+
+    def interrupt(self, reason: str) -> None:
+        """Stop every run under way; their clean-up goes on."""
+        self._dispatch.interrupt(reason)
+
+    async def _sweep_for_ever(self) -> None:
+        sweep = Sweep(self._given.database, self._given.platform, leaked=self._given.told.leaked)
+        while True:
+            try:
+                await sweep.once()
+            except StoreError as error:
+                log.warning("sweep.postponed", error=str(error))
+            await asyncio.sleep(self._given.settings.sweep_every.total_seconds())
+
+    async def _partition_for_ever(self) -> None:
+        while True:
+            pause = _DAY
+            try:
+                made = await partitions.make_ahead(self._given.database, self._given.clock.now())
+                if made:
+                    log.info("partitions.made", partitions=made)
+            except StoreError as error:
+                log.warning("partitions.postponed", error=str(error))
+                pause = _SOON
+            await asyncio.sleep(pause.total_seconds())
+
+
+@asynccontextmanager
+async def working(given: Surroundings, *, progress: Progress | None = None) -> AsyncIterator[Worker]:
+    """A worker that is ready: heartbeat and recorder run until the block ends, then what waits is recorded."""
+    claims = Claims(given.database, worker=given.name, lease=given.settings.lease)
+    recorder = Recorder(given.database, given.told.run_finished)
+    runner = Runner(
+        platform=given.platform,
+        control=Control(
+            platform=given.platform,
+            stalls=given.stalls,
+            database_answers=given.database.ping,
+            url=given.settings.control_url,
+        ),
+        ledger_of=lambda run_id, probe, tag: StoredLedger(
+            given.database, given.clock, run_id=run_id, probe=probe, tag=tag
+        ),
+        requests=given.told,
+        stalls=given.stalls,
+        clock=given.clock,
+        progress=progress or Unwatched(),
+        worker=given.name,
+    )
+    async with recorder, claims:
+        dispatch = Dispatch(
+            database=given.database,
+            claims=claims,
+            runner=runner,
+            recorder=recorder,
+            clock=given.clock,
+            limits=Limits(given.settings.slots, given.settings.lock_wait),
+            watching=given.told,
+            worker=given.name,
+        )
+        yield Worker(given, dispatch, claims)
