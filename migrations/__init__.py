@@ -1,0 +1,1 @@
+"""The schema's history, one revision a file; `synthetics migrate` applies what is missing."""

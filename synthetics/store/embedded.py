@@ -1,0 +1,101 @@
+"""The embedded Postgres: a real server under the state directory, shared by the processes that use it."""
+
+import asyncio
+import fcntl
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from synthetics.errors import StoreError
+from synthetics.store.cluster import Cluster
+
+
+class EmbeddedPostgres:
+    """A server that runs while anybody uses it; an async context manager that gives its URL.
+
+    Each user holds a shared lock on a file, which the system takes back however the user ends, so the last
+    one to leave knows that it is the last, also after others were killed.
+    """
+
+    def __init__(self, state_dir: Path, settings: Mapping[str, str] | None = None) -> None:
+        self._directory = state_dir.absolute() / "postgres"
+        self._cluster = Cluster(self._directory, settings or {})
+        self._using: int | None = None
+
+    @property
+    def url(self) -> str:
+        """The URL of the service's database on this server."""
+        return self._cluster.url()
+
+    async def __aenter__(self) -> str:
+        return await self.start()
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.stop()
+
+    async def start(self) -> str:
+        """Start the server, or join those who use it already; its URL. Raises StoreError."""
+        starting = asyncio.create_task(asyncio.to_thread(self.start_blocking))
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            # The thread goes on whatever happens to us: see it through, so that no server is left behind.
+            await asyncio.wait([starting])
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Leave; the last user stops the server."""
+        await asyncio.to_thread(self.stop_blocking)
+
+    def start_blocking(self) -> str:
+        """`start` for those without an event loop."""
+        if self._using is not None:
+            return self.url
+        with self._alone():
+            self._cluster.ensure_running()
+            users = self._open("users")
+            fcntl.flock(users, fcntl.LOCK_SH)
+            self._using = users
+        return self.url
+
+    def stop_blocking(self) -> None:
+        """`stop` for those without an event loop."""
+        if self._using is None:
+            return
+        users, self._using = self._using, None
+        try:
+            with self._alone():
+                if _nobody_else_holds(users):
+                    self._cluster.stop()
+        finally:
+            os.close(users)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """One at a time starts or stops this server."""
+        lock = self._open("lock")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(lock)
+
+    def _open(self, name: str) -> int:
+        try:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return os.open(self._directory / name, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise StoreError(
+                f"the embedded Postgres cannot use {self._directory}: {error.strerror}; "
+                "choose another state_dir, or set database_url"
+            ) from error
+
+
+def _nobody_else_holds(users: int) -> bool:
+    try:
+        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

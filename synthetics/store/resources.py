@@ -1,0 +1,112 @@
+"""The ledger: what runs made on the platform, and whether it is gone.
+
+Every function takes the connection of a transaction; the caller commits.
+"""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, exists, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from synthetics.model.resource import Resource, ResourceState
+from synthetics.store.storable import storable, storable_text
+from synthetics.store.tables import resources, runs
+
+
+async def intend(connection: AsyncConnection, entry: Resource) -> None:
+    """Keep the intention to make a thing."""
+    await connection.execute(
+        insert(resources).values(
+            id=entry.id,
+            run_id=entry.run_id,
+            probe=entry.probe,
+            tag=entry.tag,
+            kind=entry.kind,
+            name=storable_text(entry.name),
+            state=entry.state.value,
+            intended=entry.intended,
+            details=storable(entry.details),
+        )
+    )
+
+
+async def created(connection: AsyncConnection, entry: UUID, name: str, details: dict[str, str]) -> None:
+    """Keep the id that the thing got; details are added to those of the intention."""
+    await connection.execute(
+        update(resources)
+        .where(resources.c.id == entry, resources.c.state != ResourceState.GONE.value)
+        .values(
+            state=ResourceState.CREATED.value,
+            name=storable_text(name),
+            details=resources.c.details.concat(storable(details)),
+            created_at=func.now(),
+        )
+    )
+
+
+async def gone(connection: AsyncConnection, entry: UUID) -> bool:
+    """Keep that the thing was seen to be gone; False if that was known before."""
+    marked = await connection.scalar(
+        update(resources)
+        .where(resources.c.id == entry, resources.c.state != ResourceState.GONE.value)
+        .values(state=ResourceState.GONE.value, gone_at=func.now())
+        .returning(resources.c.id)
+    )
+    return marked is not None
+
+
+async def failed_removal(connection: AsyncConnection, entry: UUID, error: str) -> None:
+    """Keep that removing the thing was tried, and why it is still there."""
+    await connection.execute(
+        update(resources)
+        .where(resources.c.id == entry)
+        .values(attempts=resources.c.attempts + 1, last_error=storable_text(error))
+    )
+
+
+async def of_run(connection: AsyncConnection, run_id: UUID) -> list[Resource]:
+    """Everything this run meant to make, oldest intention first."""
+    found = await connection.execute(
+        select(resources).where(resources.c.run_id == run_id).order_by(resources.c.intended, resources.c.id)
+    )
+    return [_resource(row) for row in found]
+
+
+async def open_of_ended_runs(connection: AsyncConnection, limit: int) -> list[Resource]:
+    """What is not gone of at most `limit` runs that have ended, or of which there is no record.
+
+    A run's entries always come together, so that they can be removed in the platform's order. Runs whose
+    removal failed least often come first: a thing that cannot be removed holds up nothing else.
+    """
+    is_open = resources.c.state != ResourceState.GONE.value
+    goes_on = exists().where(runs.c.id == resources.c.run_id, runs.c.outcome.is_(None))
+    chosen = (
+        select(resources.c.run_id)
+        .where(is_open, ~goes_on)
+        .group_by(resources.c.run_id)
+        .order_by(func.max(resources.c.attempts), func.min(resources.c.intended))
+        .limit(limit)
+    )
+    found = await connection.execute(
+        select(resources)
+        .where(is_open, resources.c.run_id.in_(chosen))
+        .order_by(resources.c.intended, resources.c.id)
+    )
+    return [_resource(row) for row in found]
+
+
+def _resource(row: Row[Any]) -> Resource:
+    return Resource(
+        id=row.id,
+        run_id=row.run_id,
+        probe=row.probe,
+        tag=row.tag,
+        kind=row.kind,
+        name=row.name,
+        state=ResourceState(row.state),
+        intended=row.intended,
+        details=row.details,
+        attempts=row.attempts,
+        last_error=row.last_error,
+    )
