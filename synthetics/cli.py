@@ -1,0 +1,69 @@
+"""The command line: `synthetics` and `python -m synthetics.cli`."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from synthetics import __version__
+from synthetics.commands.demo.command import demo
+from synthetics.commands.listing import probes, runs
+from synthetics.commands.run import run
+from synthetics.commands.sandbox import fault, sandbox
+from synthetics.commands.service import check, migrate, serve, sweep
+from synthetics.commands.shell import ExitCode, Shell, tell, tell_unexpected
+from synthetics.errors import SyntheticsError
+
+app = typer.Typer(
+    name="synthetics",
+    help="A synthetic monitor: it lives through what a platform's users live through, and times it.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(demo)
+app.command()(serve)
+app.command()(run)
+app.command()(probes)
+app.command()(runs)
+app.command()(check)
+app.command()(migrate)
+app.command()(sweep)
+app.command()(sandbox)
+app.add_typer(fault, name="fault")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"synthetics {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    context: typer.Context,
+    debug: Annotated[bool, typer.Option("--debug", help="Tracebacks, and every log line.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    del version  # handled before anything else
+    context.obj.debug = debug
+
+
+def main() -> None:
+    """Run the command line; every error of ours becomes a sentence and exit code 2."""
+    shell = Shell()
+    try:
+        app(obj=shell)
+    except SyntheticsError as error:
+        tell(error)
+        sys.exit(ExitCode.BROKEN)
+    except Exception as error:  # noqa: BLE001 — the outermost border: people get a sentence, the file the rest
+        tell_unexpected(error, debug=shell.debug)
+        sys.exit(ExitCode.BROKEN)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""The demo's own processes: started in groups of their own, and never left behind."""
+
+import asyncio
+import ctypes
+import fcntl
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TextIO
+
+from synthetics.commands.shell import Refused
+
+_PR_SET_PDEATHSIG = 1
+_TAIL_LINES = 12
+
+
+class Child:
+    """One command of ours as a process group; what it logs goes to a file."""
+
+    def __init__(self, name: str, arguments: Sequence[str], *, environ: Mapping[str, str], logs: Path) -> None:
+        self.name = name
+        self.log = logs / f"{name}.log"
+        self._arguments = arguments
+        self._environ = environ
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> asyncio.StreamReader:
+        """Start it; what it writes to standard output can be read from the answer."""
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "synthetics.cli",
+                *self._arguments,
+                env=dict(self._environ),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+                # A group of its own: Ctrl-C in the terminal reaches us alone, and we stop things in order.
+                start_new_session=True,
+                preexec_fn=_follow_parent if sys.platform == "linux" else None,
+            )
+        assert self._process.stdout is not None
+        return self._process.stdout
+
+    @property
+    def ended(self) -> bool:
+        return self._process is not None and self._process.returncode is not None
+
+    def refuse_if_ended(self) -> None:
+        """Raise Refused, with the last lines it logged, if it is no longer there."""
+        if self.ended:
+            raise Refused(f"The {self.name} ended by itself. The end of {self.log}:\n{self._tail()}")
+
+    async def stop(self, grace: float) -> None:
+        """Ask it to stop, wait, and then insist."""
+        if self._process is None:
+            return
+        if not self.ended:
+            self._signal(signal.SIGTERM)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(grace):
+                    await self._process.wait()
+        self.kill()  # also what is left of its group after it ended
+        await self._process.wait()
+
+    def kill(self) -> None:
+        """End its whole group now."""
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, number)
+
+    def _tail(self) -> str:
+        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        return "\n".join(lines[-_TAIL_LINES:])
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Hold this place for one demo at a time. Raises Refused if another one has it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+") as file:
+        _lock(file, path)
+        yield
+
+
+def refuse_taken_port(host: str, port: int) -> None:
+    """Raise Refused if nobody could listen on this port."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise Refused(
+                f"Port {port} on {host} cannot be used ({error.strerror}); choose another one with --port."
+            ) from None
+
+
+def free_port(host: str) -> int:
+    """A port that is free now."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+def stop_database(state_dir: Path) -> None:
+    """End an embedded server that a killed process left behind: it is no child of anybody any more."""
+    for file in state_dir.glob("**/postmaster.pid"):
+        with suppress(OSError, ValueError, IndexError):
+            pid = int(file.read_text().splitlines()[0])
+            if b"postgres" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                os.kill(pid, signal.SIGQUIT)
+
+
+def _lock(file: TextIO, path: Path) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise Refused(
+            f"Another demo runs in {path.parent}; end it first, or start this one elsewhere."
+        ) from None
+
+
+def _follow_parent() -> None:
+    """In the child, before it becomes the command: told to stop if we are killed without a word."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

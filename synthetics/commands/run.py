@@ -1,0 +1,85 @@
+"""`synthetics run`: probes, once, now; with their steps as they happen."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
+from typing import Annotated
+
+import typer
+
+from synthetics import log
+from synthetics.commands.documents import exit_code, run_document, runs_document
+from synthetics.commands.progress import watching
+from synthetics.commands.rendering import print_runs
+from synthetics.commands.shell import ConfigOption, JsonOption, Refused, Shell, err, out, run_async
+from synthetics.contract.probe import Probe
+from synthetics.log import LogLevel
+from synthetics.model.run import Run
+from synthetics.words import did_you_mean, plain
+
+
+def run(
+    context: typer.Context,
+    names: Annotated[list[str] | None, typer.Argument(metavar="[PROBE]...", help="Names of probes.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every probe of the catalogue.")] = False,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Run probes once, now. Exit code: 0 passed, 1 failed, 2 broken or badly called."""
+    from synthetics import main  # the whole service: only where it is needed
+
+    chosen = choose(names or [], every=every, catalogue=main.CATALOGUE)
+    configuration = main.load(config)
+    shell: Shell = context.obj
+    # The picture tells what happens; the log only what nobody expected.
+    level = (
+        LogLevel.DEBUG if shell.debug else max(configuration.settings.log_level, LogLevel.WARNING, key=_weight)
+    )
+    log.configure(configuration.settings.log_format, level)
+    with redirect_stdout(sys.stderr), watching(err()) as progress:
+        runs = run_async(
+            lambda: main.run_probes(configuration, [probe.name for probe in chosen], progress),
+            on_stop="Stopping, and removing what the run made.",
+        )
+    show(runs, promises_of(chosen), as_json=as_json, one=len(chosen) == 1 and not every)
+    raise typer.Exit(exit_code(runs))
+
+
+def choose(names: Sequence[str], *, every: bool, catalogue: Sequence[Probe]) -> list[Probe]:
+    """The probes that were asked for, in their order. Raises Refused for none, or for an unknown one."""
+    if every and names:
+        raise Refused("Name probes or say --all, not both.")
+    if every:
+        return list(catalogue)
+    known = {plain(probe.name): probe for probe in catalogue}
+    if not names:
+        raise Refused(f"Which probe? Name one or more of {', '.join(sorted(known))}, or say --all.")
+    unknown = [name for name in names if plain(name) not in known]
+    if unknown:
+        raise Refused(
+            "\n".join(f"There is no probe called {name!r}; {did_you_mean(name, known)}" for name in unknown)
+        )
+    return [known[name] for name in dict.fromkeys(plain(name) for name in names)]
+
+
+def promises_of(probes: Sequence[Probe]) -> dict[str, str]:
+    """What each case of these probes promises, by case id."""
+    return {case.id: case.promise for probe in probes for case in probe.spec.cases}
+
+
+def show(runs: Sequence[Run], promises: Mapping[str, str], *, as_json: bool, one: bool) -> None:
+    """Write what came out to standard output. For `one` probe the document is that run's own.
+
+    A run that was confirmed by a second one is several runs even where one probe was asked for: then the
+    document is the last one's, whose `confirms` names the first.
+    """
+    if not as_json:
+        print_runs(out(), runs, promises)
+        return
+    document = run_document(runs[-1]) if one and runs else runs_document(runs)
+    sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2, default=str) + "\n")
+
+
+def _weight(level: LogLevel) -> int:
+    return list(LogLevel).index(level)

@@ -1,0 +1,144 @@
+"""What every command shares: where it writes, how it ends, and what Ctrl-C does."""
+
+import asyncio
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+from tempfile import gettempdir
+from typing import Annotated, TypeVar
+
+import typer
+from rich.console import Console
+
+from synthetics.errors import SyntheticsError
+
+T = TypeVar("T")
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        "-c",
+        metavar="FILE",
+        help="Settings file (TOML). Default: SYNTHETICS_CONFIG, or synthetics.toml here if it exists.",
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, nothing else.")]
+
+
+class ExitCode(IntEnum):
+    """How a command ends, for scripts."""
+
+    PASSED = 0
+    FAILED = 1
+    BROKEN = 2
+    INTERRUPTED = 130
+
+
+class Refused(SyntheticsError):
+    """The command cannot do what it was asked to; the sentence says why and what would help."""
+
+
+@dataclass(slots=True)
+class Shell:
+    """What holds for the whole command line."""
+
+    debug: bool = False
+
+
+def out() -> Console:
+    """Standard output: results."""
+    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def err() -> Console:
+    """Standard error: progress, logs, complaints."""
+    return Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+
+
+def run_async(
+    work: Callable[[], Awaitable[T]], *, on_stop: str = "Stopping.", at_once: Callable[[], None] | None = None
+) -> T:
+    """What `work` returns. The first Ctrl-C or SIGTERM cancels it, and it cleans up; the second leaves at once.
+
+    `at_once` is what must still be done then, in no time. Raises typer.Exit where it was interrupted.
+    """
+    interrupted = False
+
+    async def watched() -> T:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None
+
+        def stop() -> None:
+            nonlocal interrupted
+            if interrupted:
+                if at_once is not None:
+                    at_once()
+                leave_at_once()
+            interrupted = True
+            err().print(f"{on_stop} Ctrl-C again leaves at once.", style="yellow")
+            task.cancel()
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop)
+        return await work()
+
+    try:
+        return asyncio.run(watched())
+    except asyncio.CancelledError:
+        if interrupted:
+            raise typer.Exit(ExitCode.INTERRUPTED) from None
+        raise
+
+
+def leave_at_once() -> None:
+    """End this process now: no clean-up, no waiting for threads."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(ExitCode.INTERRUPTED)
+
+
+def tell(error: SyntheticsError) -> None:
+    """Tell people what is wrong, one line for each thing."""
+    console = err()
+    lines = str(error).splitlines() or [type(error).__name__]
+    if len(lines) == 1:
+        console.print(lines[0], style="red", markup=False)
+        return
+    console.print(f"{len(lines)} things are wrong:", style="red")
+    for line in lines:
+        console.print(f"  • {line}", markup=False)
+
+
+def tell_unexpected(error: BaseException, *, debug: bool) -> None:
+    """Tell people that this is our own mistake, in one sentence, and where the rest of it is written."""
+    if debug:
+        traceback.print_exception(error)
+        return
+    told = f"{type(error).__name__}: {error}".splitlines()[0]
+    err().print(
+        f"synthetics made a mistake of its own: {told}\n"
+        f"The details are in {_keep(error)}; `synthetics --debug …` shows them here.",
+        style="red",
+        markup=False,
+    )
+
+
+def _keep(error: BaseException) -> Path:
+    """Where the traceback was written: the state directory, or the temporary one if that cannot be written."""
+    text = "".join(traceback.format_exception(error))
+    for directory in (Path(".state"), Path(gettempdir())):
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            path = directory / "synthetics-error.log"
+            with path.open("a", encoding="utf-8") as file:
+                file.write(text + "\n")
+        except OSError:
+            continue
+        return path
+    return Path("(nowhere: no directory can be written)")
