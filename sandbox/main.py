@@ -1,0 +1,140 @@
+"""A sandbox, started and stopped as one thing."""
+
+import asyncio
+import contextlib
+import json
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from sandbox.aws import AwsEndpoint
+from sandbox.control import Control
+from sandbox.ecs import Ecs
+from sandbox.faults import Faults
+from sandbox.monitor import monitor_settings
+from sandbox.processes import Launcher
+from sandbox.provision import provision
+from sandbox.serving import bind, port_of, served
+from sandbox.settings import SandboxSettings
+from sandbox.tasks import Subnet, Tasks
+from sandbox.truth import Truth
+from sandbox.workspace import make_template
+
+
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """A sandbox that runs in this event loop. One process can hold one at a time: moto's state is global."""
+
+    settings: SandboxSettings
+    faults: Faults
+    truth: Truth
+    tasks: Tasks
+    ecs: Ecs
+
+    def monitor_settings(self) -> dict[str, str]:
+        """The environment that points a monitor at this sandbox."""
+        return monitor_settings(self.settings)
+
+
+@dataclass(frozen=True, slots=True)
+class _Listeners:
+    alb: socket.socket
+    aws: socket.socket
+    control: socket.socket
+    hermes: socket.socket
+
+
+@asynccontextmanager
+async def sandbox(settings: SandboxSettings) -> AsyncIterator[Sandbox]:
+    """A sandbox that is ready to be used; everything it started is gone afterwards.
+
+    Raises OSError naming the address if a port is taken.
+    """
+    async with AsyncExitStack() as stack:
+        listeners = stack.enter_context(_listeners(settings))
+        subnet = Subnet(settings.subnet)
+        stack.callback(subnet.close)
+        settings = settings.model_copy(
+            update={
+                "directory": settings.directory.resolve(),
+                "subnet": subnet.prefix,
+                "alb_port": port_of(listeners.alb),
+                "aws_port": port_of(listeners.aws),
+                "control_port": port_of(listeners.control),
+                "hermes_port": port_of(listeners.hermes),
+            }
+        )
+        await asyncio.to_thread(make_template, settings)
+        truth = Truth(settings.truth_path)
+        stack.callback(truth.close)
+        faults = Faults(settings.directory, seed=settings.seed)
+        faults.clear_all()
+        launcher = Launcher(settings)
+        stack.push_async_callback(launcher.close)
+        await launcher.start()
+        tasks = Tasks(settings, launcher, subnet, faults, truth)
+        stack.push_async_callback(tasks.close)
+        ecs = Ecs(settings, tasks, faults)
+        aws = AwsEndpoint(ecs)
+        stack.callback(aws.close)
+        await stack.enter_async_context(served(aws, listeners.aws))
+        await asyncio.to_thread(provision, settings)
+        ecs.start_services()
+        await _front(stack, settings, listeners, ecs, tasks, faults, truth)
+        control = Control(faults, truth, monitor_settings(settings))
+        await stack.enter_async_context(served(control.app(), listeners.control))
+        yield Sandbox(settings, faults, truth, tasks, ecs)
+
+
+async def serve(settings: SandboxSettings, *, ready: Callable[[Sandbox], None]) -> None:
+    """Run a sandbox until cancelled, or until SIGTERM or SIGINT; `ready` is called once it can be used."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    try:
+        async with sandbox(settings) as running:
+            ready(running)
+            await stopped.wait()
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+
+async def _front(
+    stack: AsyncExitStack,
+    settings: SandboxSettings,
+    listeners: _Listeners,
+    ecs: Ecs,
+    tasks: Tasks,
+    faults: Faults,
+    truth: Truth,
+) -> None:
+    """Hermes, the load balancer with the router, and the clean-up jobs."""
+
+
+@contextlib.contextmanager
+def _listeners(settings: SandboxSettings) -> Iterator[_Listeners]:
+    with contextlib.ExitStack() as stack:
+        opened = []
+        for port in (settings.alb_port, settings.aws_port, settings.control_port, settings.hermes_port):
+            try:
+                listener = bind(settings.host, port)
+            except OSError as error:
+                raise OSError(error.errno, f"{settings.host}:{port} is taken ({error.strerror})") from error
+            opened.append(stack.enter_context(contextlib.closing(listener)))
+        yield _Listeners(*opened)
+
+
+def _announce(running: Sandbox) -> None:
+    """Tell whoever started this process how to reach the sandbox, as one JSON line."""
+    told = {"settings": running.settings.model_dump(mode="json"), "environment": running.monitor_settings()}
+    sys.stdout.write(json.dumps(told) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(SandboxSettings.model_validate_json(sys.stdin.readline()), ready=_announce))

@@ -1,0 +1,63 @@
+"""The environment that points a monitor at a sandbox, in the names of contract §11."""
+
+from sandbox.settings import ACCESS_KEY, ACCOUNT, REGION, SECRET_KEY, SandboxSettings
+
+TIGHTEST_SECONDS = 2.0  # no target is scaled below this: a machine's own overhead does not shrink
+TARGETS = {
+    "TARGET_COLD_START_S": 60.0,
+    "TARGET_WARM_START_S": 5.0,
+    "TARGET_WAKE_S": 60.0,
+    "TARGET_RESUME_RUNNING_S": 2.0,
+    "TARGET_FILE_CHECK_S": 2.0,
+    "TARGET_WAKE_API_S": 5.0,
+    "TARGET_WAKE_START_S": 45.0,
+    "TARGET_WAKE_TOTAL_S": 50.0,
+    "TARGET_CONCURRENT_WAKES_S": 35.0,
+}
+
+
+def monitor_settings(settings: SandboxSettings) -> dict[str, str]:
+    """The environment variables; everything that the platform does in seconds is scaled."""
+    dialect = "lambda" if settings.routing_dialect == "lambda" else "path"
+    idle = settings.idle_after
+    return {
+        "ALB_ENDPOINT": settings.alb_url,
+        "HERMES_ENDPOINT": f"{settings.alb_url}/hermes",
+        "API_ENDPOINT": f"{settings.alb_url}/api",
+        "ROUTER_ENDPOINT": settings.alb_url,
+        "AWS_ENDPOINT_URL": settings.aws_url,
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ACCOUNT_ID": ACCOUNT,
+        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+        "ECS_CLUSTER_ARN": settings.cluster_arn,
+        "SESSION_TABLE": settings.session_table,
+        "THREAD_MAPPING_TABLE": settings.thread_mapping_table,
+        "CONTAINER_TABLE": settings.container_table,
+        "QUEUE_TRACKING_TABLE": settings.queue_tracking_table,
+        "EMAIL_QUEUE_NAME": settings.email_queue_name,
+        "ROUTING_DIALECT": dialect,
+        "ACTIVATE_MODE": settings.activate_mode,
+        "CONTAINER_ID_FORM": settings.container_id_form,
+        "WORKSPACE_LAYOUT": settings.workspace_layout,
+        "QUEUE_CLEANUP_ON": settings.queue_cleanup_on,
+        "TASK_COUNT_SOURCE": "both",
+        "FILE_CHECK": "efs-mount",
+        "WORKSPACE_ROOT": str(settings.workspace_root),
+        "ENVIRONMENT": "isolated",
+        "IDLE_TIMEOUT_S": f"{idle:g}",
+        "CONTAINER_READY_TIMEOUT": _millis(_scaled(settings, 60.0)),
+        "SESSION_EXPIRY_TIMEOUT": _millis(idle + _scaled(settings, 10.0)),
+        "SCALE_DOWN_TIMEOUT": _millis(_scaled(settings, 30.0)),
+        "SANDBOX_CONTROL_URL": settings.control_url,
+    } | {name: f"{_scaled(settings, seconds):g}" for name, seconds in TARGETS.items()}
+
+
+def _scaled(settings: SandboxSettings, seconds: float) -> float:
+    """A target in real seconds: scaled, but never made stricter than this machine can keep."""
+    return max(settings.seconds(seconds), min(seconds, TIGHTEST_SECONDS))
+
+
+def _millis(seconds: float) -> str:
+    return str(round(seconds * 1000))
