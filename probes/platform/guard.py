@@ -58,11 +58,11 @@ class Belongings:
 class Guard:
     """Refuses to change what this run did not make, and what only an isolated platform may suffer."""
 
-    def __init__(self, client_id: str, belongings: Belongings, *, isolated: bool) -> None:
+    def __init__(self, client_id: str, tag: str, belongings: Belongings, *, isolated: bool) -> None:
         self.client_id = client_id
         self.belongings = belongings
         self.isolated = isolated
-        self._tagged = re.compile(rf"(?<![A-Za-z0-9]){re.escape(client_id)}(?![A-Za-z0-9])")
+        self._tagged = re.compile(rf"(?<![A-Za-z0-9]){re.escape(tag)}(?![A-Za-z0-9])")
 
     def owns(self, kind: str, *names: str | None) -> bool:
         """Whether one of the names carries the run's tag, or is known as this run's."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from probes.platform.replies import Reply
+from probes.platform.replies import Reply as Reply
 from synthetics.errors import Unexpected
 
 

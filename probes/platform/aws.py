@@ -1,0 +1,213 @@
+"""AWS through boto3: in threads, one attempt each, every request counted and traced, errors made ours."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import boto3
+from botocore import exceptions as boto
+from botocore.config import Config
+from botocore.parsers import ResponseParserError
+
+from probes.platform.settings import PlatformSettings
+from synthetics.contract.platform import RequestMeter
+from synthetics.contract.tracing import Trace
+from synthetics.errors import PlatformError, ProbeBroken, SettingsError
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_ecs import ECSClient
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sts import STSClient
+
+T = TypeVar("T")
+
+_THREADS = 16
+_POLLING_THREADS = 32
+#: SQS answers a long poll after at most this long.
+LONGEST_POLL = timedelta(seconds=20)
+
+#: Errors that speak of our own credentials and rights, not of the platform.
+_OUR_CODES = frozenset(
+    {
+        "AccessDenied",
+        "AccessDeniedException",
+        "AuthFailure",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "IncompleteSignature",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "KMSAccessDeniedException",
+        "MissingAuthenticationToken",
+        "MissingAuthenticationTokenException",
+        "NotAuthorized",
+        "OptInRequired",
+        "RequestExpired",
+        "SignatureDoesNotMatch",
+        "UnauthorizedOperation",
+        "UnrecognizedClientException",
+    }
+)
+_OUR_ERRORS = (
+    boto.NoCredentialsError,
+    boto.PartialCredentialsError,
+    boto.CredentialRetrievalError,
+    boto.TokenRetrievalError,
+    boto.UnauthorizedSSOTokenError,
+    boto.ProfileNotFound,
+    boto.NoRegionError,
+    boto.ParamValidationError,
+)
+
+
+class AwsError(PlatformError):
+    """AWS did not do what was asked; `code` is its own, or `unreachable`, `timeout`, `unreadable`."""
+
+    def __init__(self, message: str, code: str, **evidence: object) -> None:
+        super().__init__(message, code=code, **evidence)
+        self.code = code
+
+
+@dataclass(slots=True)
+class _Caller:
+    """On whose behalf the thread asks, and since when."""
+
+    trace: Trace
+    meter: RequestMeter
+    began: float = 0.0
+
+
+_CALLER: ContextVar[_Caller | None] = ContextVar("caller", default=None)
+
+
+class AwsClients:
+    """The boto3 clients, made once per process, and the threads they are called in. Raises SettingsError."""
+
+    def __init__(self, settings: PlatformSettings) -> None:
+        try:
+            session = boto3.Session(profile_name=settings.aws_profile, region_name=settings.aws_region)
+        except boto.ProfileNotFound as error:
+            raise SettingsError([f"AWS_PROFILE: {error}"]) from None
+        endpoint = settings.aws_endpoint_url
+        quick, patient = _config(settings.aws_timeout), _config(settings.aws_timeout + LONGEST_POLL)
+        self.dynamodb: DynamoDBClient = session.client("dynamodb", endpoint_url=endpoint, config=quick)
+        self.ecs: ECSClient = session.client("ecs", endpoint_url=endpoint, config=quick)
+        self.sqs: SQSClient = session.client("sqs", endpoint_url=endpoint, config=quick)
+        self.polling: SQSClient = session.client("sqs", endpoint_url=endpoint, config=patient)
+        self.sts: STSClient = session.client("sts", endpoint_url=endpoint, config=quick)
+        for client in (self.dynamodb, self.ecs, self.sqs, self.polling, self.sts):
+            client.meta.events.register("before-send.*.*", _before_send)
+            client.meta.events.register("response-received.*.*", _response_received)
+        self.threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="aws")
+        self.polling_threads = ThreadPoolExecutor(_POLLING_THREADS, thread_name_prefix="aws-poll")
+
+    def close(self) -> None:
+        """Let the threads go; what still waits in them ends by its own time limit."""
+        for pool in (self.threads, self.polling_threads):
+            pool.shutdown(wait=False, cancel_futures=True)
+        for client in (self.dynamodb, self.ecs, self.sqs, self.polling, self.sts):
+            client.close()
+
+
+class Aws:
+    """The AWS requests of one run."""
+
+    def __init__(self, clients: AwsClients, *, trace: Trace, meter: RequestMeter) -> None:
+        self._clients = clients
+        self._trace = trace
+        self._meter = meter
+
+    async def call(self, action: str, on: str, ask: Callable[[AwsClients], T], *, polls: bool = False) -> T:
+        """What `ask` gets from AWS. `action` and `on` are the IAM action and the resource, for people.
+
+        Raises ProbeBroken where we lack credentials or a right, AwsError for everything else.
+        """
+        clients = self._clients
+        pool = clients.polling_threads if polls else clients.threads
+        try:
+            return await asyncio.get_running_loop().run_in_executor(pool, self._in_thread, ask)
+        except boto.ClientError as error:
+            raise _refused(error, action, on) from error
+        except _OUR_ERRORS as error:
+            raise ProbeBroken(f"{action} on {on} could not be asked: {error}") from error
+        except ResponseParserError as error:
+            raise AwsError(f"{action} on {on}: an answer that cannot be read", "unreadable") from error
+        except (boto.ConnectTimeoutError, boto.ReadTimeoutError) as error:
+            raise AwsError(f"{action} on {on}: no answer in time", "timeout") from error
+        except (boto.HTTPClientError, boto.ConnectionError) as error:
+            raise AwsError(f"{action} on {on}: AWS cannot be reached: {error}", "unreachable") from error
+        except boto.BotoCoreError as error:
+            raise ProbeBroken(f"{action} on {on} could not be asked: {error}") from error
+
+    def _in_thread(self, ask: Callable[[AwsClients], T]) -> T:
+        mark = _CALLER.set(_Caller(self._trace, self._meter))
+        try:
+            return ask(self._clients)
+        finally:
+            _CALLER.reset(mark)
+
+
+def clock_difference(headers: dict[str, str], now: datetime) -> timedelta | None:
+    """How far AWS's clock (a Date header, whole seconds) is ahead of `now`; None if it did not say."""
+    try:
+        theirs = parsedate_to_datetime(headers.get("date", ""))
+    except ValueError:
+        return None
+    return (theirs if theirs.tzinfo else theirs.replace(tzinfo=UTC)) - now
+
+
+def _config(timeout: timedelta) -> Config:
+    return Config(
+        connect_timeout=min(5.0, timeout.total_seconds()),
+        read_timeout=timeout.total_seconds(),
+        retries={"total_max_attempts": 1, "mode": "standard"},
+        max_pool_connections=_THREADS + _POLLING_THREADS,
+        tcp_keepalive=True,
+    )
+
+
+def _refused(error: boto.ClientError, action: str, on: str) -> ProbeBroken | AwsError:
+    told = error.response.get("Error", {})
+    code, message = str(told.get("Code", "unknown")), str(told.get("Message", ""))
+    if code in _OUR_CODES:
+        return ProbeBroken(f"not allowed to do {action} on {on}: {code}: {message}")
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    return AwsError(f"{action} on {on}: {code}: {message}", code, status=status)
+
+
+def _before_send(request: Any, **_: object) -> None:
+    caller = _CALLER.get()
+    if caller is None:
+        return
+    caller.began = time.perf_counter()
+    for name, value in caller.trace.headers().items():
+        # None of these headers is part of the signature.
+        if name in request.headers:
+            del request.headers[name]
+        request.headers[name] = value
+
+
+def _response_received(
+    parsed_response: dict[str, Any] | None = None,
+    exception: Exception | None = None,
+    event_name: str = "",
+    **_: object,
+) -> None:
+    caller = _CALLER.get()
+    if caller is None:
+        return
+    service, operation = event_name.split(".")[1:3]
+    outcome = "ok"
+    if exception is not None:
+        outcome = type(exception).__name__
+    elif parsed_response is not None and "Error" in parsed_response:
+        outcome = str(parsed_response["Error"].get("Code") or "unknown")
+    caller.meter.count(service, operation, outcome, timedelta(seconds=time.perf_counter() - caller.began))

@@ -1,0 +1,130 @@
+"""Responses of containers, read from their output queues and kept until they are asked for."""
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+
+from probes.platform.aws import Aws
+from probes.platform.commands import Response
+from synthetics.errors import Unexpected
+
+
+class Responses:
+    """Reads one output queue by long polls, keeps what was not asked for yet, and deletes what it read.
+
+    A poll that its caller gives up on goes on, and its messages are kept for the next look: received
+    messages would otherwise stay invisible for five minutes (contract §4.6).
+    """
+
+    def __init__(self, aws: Aws, queue_url: str, wait: timedelta) -> None:
+        self._aws = aws
+        self._url = queue_url
+        self._wait = max(1, min(20, round(wait.total_seconds())))
+        self._kept: dict[str, list[Response]] = {}
+        self._polling: asyncio.Task[list[Response]] | None = None
+
+    async def look(self, command_id: str) -> Response | None:
+        """The response to this command, after at most one long poll; None if it is not there yet.
+
+        Raises Unexpected for a message that is no response.
+        """
+        if command_id not in self._kept:
+            await self._poll()
+        waiting = self._kept.get(command_id)
+        if not waiting:
+            return None
+        first = waiting.pop(0)
+        if not waiting:
+            del self._kept[command_id]
+        return first
+
+    @property
+    def others(self) -> tuple[Response, ...]:
+        """What was read and not asked for (responses to interrupts, of other sessions)."""
+        return tuple(response for kept in self._kept.values() for response in kept)
+
+    async def _poll(self) -> None:
+        if self._polling is None or self._polling.done():
+            self._polling = asyncio.create_task(self._received(), name="responses")
+        polling = self._polling
+        for response in await asyncio.shield(polling):
+            self._kept.setdefault(response.command_id, []).append(response)
+        self._polling = None
+
+    async def _received(self) -> list[Response]:
+        name = queue_name(self._url)
+        answer = await self._aws.call(
+            "sqs:ReceiveMessage",
+            name,
+            lambda c: c.polling.receive_message(
+                QueueUrl=self._url, MaxNumberOfMessages=10, WaitTimeSeconds=self._wait
+            ),
+            polls=True,
+        )
+        messages = answer.get("Messages", [])
+        for message in messages:
+            handle = message["ReceiptHandle"]
+            await self._aws.call(
+                "sqs:DeleteMessage",
+                name,
+                lambda c, handle=handle: c.sqs.delete_message(QueueUrl=self._url, ReceiptHandle=handle),  # type: ignore[misc]
+            )
+        return [read_response(name, message.get("Body", "")) for message in messages]
+
+
+def queue_name(url: str) -> str:
+    """The last part of a queue's address."""
+    return url.rsplit("/", 1)[-1]
+
+
+def read_response(queue: str, body: str) -> Response:
+    """A message of an output queue (contract §4.4). Raises Unexpected naming the member that is wrong."""
+    try:
+        told = json.loads(body)
+    except ValueError:
+        told = None
+    if not isinstance(told, dict):
+        raise Unexpected(f"unexpected: message on {queue}: wanted a JSON object, got {body[:200]!r}", body=body)
+
+    def member(name: str, kind: type | tuple[type, ...], wanted: str, *, needed: bool = True) -> object:
+        value = told.get(name)
+        if value is None and not needed:
+            return None
+        if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
+            raise Unexpected(
+                f"unexpected: message on {queue}: wanted {name!r} as {wanted}, got {value!r}", body=body
+            )
+        return value
+
+    files = member("filesChanged", list, "a list", needed=False) or []
+    assert isinstance(files, list)
+    texts = {
+        name: member(name, str, "a text", needed=False)
+        for name in ("summary", "error", "previewUrl", "gitCommit", "branch")
+    }
+    return Response(
+        session_id=str(member("sessionId", str, "a text")),
+        command_id=str(member("commandId", str, "a text")),
+        success=bool(member("success", bool, "true or false")),
+        timestamp=_instant(queue, member("timestamp", (int, float), "epoch milliseconds")),
+        summary=str(texts["summary"] or ""),
+        error=str(texts["error"] or ""),
+        interrupted=bool(member("interrupted", bool, "true or false", needed=False)),
+        files_changed=tuple(str(file) for file in files),
+        preview_url=_maybe(texts["previewUrl"]),
+        git_commit=_maybe(texts["gitCommit"]),
+        branch=_maybe(texts["branch"]),
+    )
+
+
+def _maybe(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def _instant(queue: str, value: object) -> datetime:
+    try:
+        return datetime.fromtimestamp(float(str(value)) / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        raise Unexpected(
+            f"unexpected: message on {queue}: wanted 'timestamp' as epoch milliseconds, got {value!r}"
+        ) from None

@@ -1,0 +1,214 @@
+"""Rows of the platform's tables, read strictly: a wrongly typed attribute is named, not guessed around.
+
+Attributes that nobody promised are ignored; both spellings of an attribute are accepted where the platform
+itself uses both (contract Q13), and `createdAt` as text or number.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from boto3.dynamodb.types import TypeDeserializer
+
+from probes.platform.values import ContainerRow, MappingRow, SessionRow, TrackingRow
+from synthetics.errors import Unexpected
+
+Stored = Mapping[str, Any]
+"""An item as DynamoDB's wire format has it: `{"status": {"S": "active"}}`."""
+
+_KINDS = {
+    "S": "a text (S)",
+    "N": "a number (N)",
+    "M": "a map (M)",
+    "L": "a list (L)",
+    "BOOL": "a truth value (BOOL)",
+    "NULL": "null",
+}
+_LONGEST_SHOWN = 120
+
+
+class Attributes:
+    """The attributes of one item, read by name and type."""
+
+    def __init__(self, table: str, key: str, item: Stored) -> None:
+        self._table = table
+        self._key = key
+        self._item = item
+
+    def text(self, *names: str) -> str:
+        """The first of these attributes that is there. Raises Unexpected if none is, or it is no text."""
+        found = self.maybe_text(*names)
+        if found is None:
+            raise self.wrong(" or ".join(names), "a text (S)", "no such attribute")
+        return found
+
+    def maybe_text(self, *names: str) -> str | None:
+        """Like `text`, None if none of them is there."""
+        name, kind, value = self._first(names)
+        if kind in ("", "NULL"):
+            return None
+        if kind != "S":
+            raise self.wrong(name, "a text (S)", self._shown(kind, value))
+        return str(value)
+
+    def maybe_number(self, name: str) -> Decimal | None:
+        """A number, None if it is not there. Raises Unexpected for any other type."""
+        name, kind, value = self._first((name,))
+        if kind in ("", "NULL"):
+            return None
+        if kind != "N":
+            raise self.wrong(name, "a number (N)", self._shown(kind, value))
+        return Decimal(str(value))
+
+    def maybe_instant(self, name: str, *, unit: int = 1000) -> datetime | None:
+        """An instant in epoch milliseconds (`unit=1`: seconds), None if it is not there."""
+        number = self.maybe_number(name)
+        return None if number is None else self._instant(name, number, unit)
+
+    def maybe_either_instant(self, name: str) -> datetime | None:
+        """An instant in epoch milliseconds or as an ISO 8601 text: the platform writes both."""
+        _, kind, value = self._first((name,))
+        if kind != "S":
+            return self.maybe_instant(name)
+        try:
+            instant = datetime.fromisoformat(str(value))
+        except ValueError:
+            raise self.wrong(name, "an ISO 8601 time (S) or a number (N)", self._shown(kind, value)) from None
+        return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+
+    def maybe_map(self, name: str) -> dict[str, object]:
+        """A map, empty if it is not there. Raises Unexpected for any other type."""
+        name, kind, value = self._first((name,))
+        if kind in ("", "NULL"):
+            return {}
+        if kind != "M":
+            raise self.wrong(name, "a map (M)", self._shown(kind, value))
+        read = TypeDeserializer()
+        return {str(inner): read.deserialize(typed) for inner, typed in value.items()}
+
+    def _first(self, names: tuple[str, ...]) -> tuple[str, str, Any]:
+        for name in names:
+            if name in self._item:
+                kind, value = next(iter(self._item[name].items()))
+                return name, kind, value
+        return names[0], "", None
+
+    def _instant(self, name: str, number: Decimal, unit: int) -> datetime:
+        try:
+            return datetime.fromtimestamp(float(number / unit), UTC)
+        except (ValueError, OverflowError, OSError):
+            wanted = "epoch milliseconds" if unit == 1000 else "epoch seconds"
+            raise self.wrong(name, f"{wanted} (N)", str(number)) from None
+
+    def _shown(self, kind: str, value: object) -> str:
+        shown = repr(value)
+        cut = shown if len(shown) <= _LONGEST_SHOWN else shown[:_LONGEST_SHOWN] + "…"
+        return f"{_KINDS.get(kind, kind)}: {cut}"
+
+    def wrong(self, name: str, wanted: str, got: str) -> Unexpected:
+        return Unexpected(
+            f"unexpected: table {self._table}, row {self._key}: attribute {name!r}: wanted {wanted}, got {got}",
+            table=self._table,
+            row=self._key,
+            attribute=name,
+            wanted=wanted,
+            got=got,
+        )
+
+
+def is_stub(item: Stored) -> bool:
+    """A session row without a state, which a keepalive on a composite table may leave behind (Q2)."""
+    return "status" not in item and item.get("userId", {}).get("S") == "*"
+
+
+def session(table: str, key_names: tuple[str, ...], item: Stored) -> SessionRow:
+    """A session row of either generation. Raises Unexpected."""
+    read = Attributes(table, _key(item, "sessionId"), item)
+    return SessionRow(
+        session_id=read.text("sessionId"),
+        status=read.text("status"),
+        key={name: read.text(name) for name in key_names},
+        user_id=read.maybe_text("userId"),
+        client_id=read.maybe_text("clientId"),
+        thread_id=read.maybe_text("threadId", "chatThreadId"),
+        edit_branch=read.maybe_text("editBranch"),
+        preview_url=read.maybe_text("previewUrl"),
+        task_arn=read.maybe_text("fargateTaskArn", "taskArn"),
+        container_ip=read.maybe_text("containerIp"),
+        container_id=read.maybe_text("containerId"),
+        input_queue_url=read.maybe_text("inputQueueUrl"),
+        output_queue_url=read.maybe_text("outputQueueUrl"),
+        last_activity=read.maybe_instant("lastActivity"),
+        created_at=read.maybe_either_instant("createdAt"),
+        ttl=read.maybe_instant("ttl", unit=1),
+        metadata=read.maybe_map("metadata"),
+    )
+
+
+def container(table: str, item: Stored) -> ContainerRow:
+    """A container row. Raises Unexpected."""
+    read = Attributes(table, _key(item, "containerId"), item)
+    return ContainerRow(
+        container_id=read.text("containerId"),
+        status=read.text("status"),
+        task_arn=read.maybe_text("taskArn", "fargateTaskArn"),
+        container_ip=read.maybe_text("containerIp"),
+        client_id=read.maybe_text("clientId"),
+        project_id=read.maybe_text("projectId"),
+        user_id=read.maybe_text("userId"),
+        input_queue_url=read.maybe_text("inputQueueUrl"),
+        output_queue_url=read.maybe_text("outputQueueUrl"),
+        dlq_url=read.maybe_text("dlqUrl", "dlqQueueUrl"),
+        management_queue_url=read.maybe_text("managementQueueUrl"),
+        session_count=int(read.maybe_number("sessionCount") or 0),
+        created_at=read.maybe_either_instant("createdAt"),
+        last_activity=read.maybe_instant("lastActivity"),
+        last_started=read.maybe_instant("lastStarted"),
+        stopped_at=read.maybe_instant("stoppedAt"),
+    )
+
+
+def mapping(table: str, item: Stored) -> MappingRow:
+    """A thread mapping. Raises Unexpected."""
+    read = Attributes(table, _key(item, "threadId"), item)
+    count = read.maybe_number("messageCount")
+    return MappingRow(
+        thread_id=read.text("threadId"),
+        session_id=read.maybe_text("sessionId"),
+        container_id=read.maybe_text("containerId"),
+        client_id=read.maybe_text("clientId"),
+        project_id=read.maybe_text("projectId"),
+        user_id=read.maybe_text("userId"),
+        status=read.maybe_text("status"),
+        source=read.maybe_text("source"),
+        message_count=None if count is None else int(count),
+        created_at=read.maybe_either_instant("createdAt") or read.maybe_instant("firstSeen"),
+        last_activity=read.maybe_instant("lastActivity"),
+    )
+
+
+def tracking(table: str, item: Stored) -> TrackingRow:
+    """A queue-tracking row. Raises Unexpected."""
+    read = Attributes(table, _key(item, "containerId"), item)
+    created = read.maybe_instant("createdAt")
+    if created is None:
+        raise read.wrong("createdAt", "a number (N)", "no such attribute")
+    return TrackingRow(
+        container_id=read.text("containerId"),
+        created_at=created,
+        key={name: item[name] for name in ("containerId", "createdAt")},
+        input_queue_url=read.maybe_text("inputQueueUrl"),
+        output_queue_url=read.maybe_text("outputQueueUrl"),
+        dlq_url=read.maybe_text("dlqQueueUrl", "dlqUrl"),
+        status=read.maybe_text("status"),
+        client_id=read.maybe_text("clientId"),
+        project_id=read.maybe_text("projectId"),
+        user_id=read.maybe_text("userId"),
+        last_activity=read.maybe_instant("lastActivity"),
+    )
+
+
+def _key(item: Stored, name: str) -> str:
+    typed = item.get(name, {})
+    return str(next(iter(typed.values()), "without a key"))

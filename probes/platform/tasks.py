@@ -1,0 +1,230 @@
+"""ECS tasks and services, as this run may see and stop them (contract §5)."""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from probes.platform.aws import Aws, AwsClients, AwsError
+from probes.platform.guard import Guard
+from probes.platform.settings import PlatformSettings, TaskCountSource
+from probes.platform.values import ServiceView, TaskCount, TaskView
+from synthetics.errors import GuardRefused, PlatformError, ProbeBroken
+
+if TYPE_CHECKING:
+    from mypy_boto3_ecs.literals import DesiredStatusType
+    from mypy_boto3_ecs.type_defs import TaskTypeDef
+
+T = TypeVar("T")
+
+_PAGE = 100
+_MOST_PAGES = 20
+
+
+class Tasks:
+    """The edit tasks. RunTask tasks are not in the service's counts; tags and overrides tell whose they are."""
+
+    def __init__(self, *, aws: Aws, settings: PlatformSettings, guard: Guard) -> None:
+        self._aws = aws
+        self._settings = settings
+        self._guard = guard
+
+    # -- counting ----------------------------------------------------------------------------------------
+
+    async def count(self) -> TaskCount:
+        """How many edit tasks there are, in the views that TASK_COUNT_SOURCE names; zero is zero in all."""
+        source = self._settings.task_count_source
+        service = cluster = None
+        if source is not TaskCountSource.CLUSTER:
+            service = (await self.edit_service()).running
+        if source is not TaskCountSource.SERVICE:
+            cluster = len(await self.edit_tasks())
+        return TaskCount(max(service or 0, cluster or 0), service, cluster)
+
+    async def edit_tasks(self) -> list[TaskView]:
+        """Every task of the cluster that is meant to run and is not Hermes'."""
+        found = await self._listed("RUNNING")
+        return [task for task in found if not task.of_service(self._settings.hermes_service)]
+
+    async def edit_service(self) -> ServiceView:
+        """The edit service's own counts. Raises PlatformError if ECS does not know it."""
+        return await self._service(self._settings.edit_service)
+
+    async def hermes_service(self) -> ServiceView:
+        """Hermes' own counts. Raises PlatformError if ECS does not know it."""
+        return await self._service(self._settings.hermes_service)
+
+    # -- own tasks ---------------------------------------------------------------------------------------
+
+    async def own(
+        self,
+        *,
+        client_id: str | None = None,
+        container_id: str | None = None,
+        session_id: str | None = None,
+        stopped: bool = False,
+    ) -> list[TaskView]:
+        """The tasks of a client, container or session (this run's client if none is named), newest first.
+
+        With `stopped`, also those that ended within the last hour or so.
+        """
+        if client_id is container_id is session_id is None:
+            client_id = self._guard.client_id
+        found = await self._listed("RUNNING")
+        if stopped:
+            known = {task.arn for task in found}
+            found += [task for task in await self._listed("STOPPED") if task.arn not in known]
+        matching = [
+            task
+            for task in found
+            if (client_id is not None and self._of_client(task, client_id))
+            or (container_id is not None and task.container_id == container_id)
+            or (session_id is not None and task.session_id == session_id)
+        ]
+        return sorted(matching, key=lambda task: str(task.created_at or ""), reverse=True)
+
+    async def describe(self, arn: str) -> TaskView | None:
+        """A task by its ARN; None if ECS does not know it (any more)."""
+        described = await self._described([arn])
+        return described[0] if described else None
+
+    async def stop(self, task: TaskView | str, reason: str = "Integration test cleanup") -> None:
+        """Stop an own task. What is stopped or unknown already is as good."""
+        view = await self.describe(task) if isinstance(task, str) else task
+        if view is None or view.stopped:
+            return
+        if not self._is_own(view):
+            raise GuardRefused(f"refused to stop {view}: the run {self._guard.client_id} did not start it")
+        try:
+            await self._aws.call(
+                "ecs:StopTask",
+                view.arn,
+                lambda c: c.ecs.stop_task(cluster=self._settings.ecs_cluster_arn, task=view.arn, reason=reason),
+            )
+        except AwsError as error:
+            if error.code != "InvalidParameterException" or await self.describe(view.arn) is not None:
+                raise
+
+    async def scale_edit(self, desired: int) -> None:
+        """Set the edit service's desired count, on an isolated platform only."""
+        self._guard.alone(f"scale the edit service to {desired}")
+        if not 0 <= desired <= self._settings.max_tasks:
+            raise ProbeBroken(f"edit tasks: wanted 0 to {self._settings.max_tasks}, got {desired}")
+        service = self._settings.edit_service
+        await self._aws.call(
+            "ecs:UpdateService",
+            service,
+            lambda c: c.ecs.update_service(
+                cluster=self._settings.ecs_cluster_arn, service=service, desiredCount=desired
+            ),
+        )
+
+    # -- inside ------------------------------------------------------------------------------------------
+
+    def _is_own(self, task: TaskView) -> bool:
+        return self._guard.owns("task", task.arn) or (
+            self._guard.owns("client", task.client_id)
+            or self._guard.owns("container", task.container_id)
+            or self._guard.owns("session", task.session_id)
+        )
+
+    @staticmethod
+    def _of_client(task: TaskView, client_id: str) -> bool:
+        container = task.container_id or ""
+        return task.client_id == client_id or container.startswith(f"{client_id}-")
+
+    async def _listed(self, desired: "DesiredStatusType") -> list[TaskView]:
+        cluster, token = self._settings.ecs_cluster_arn, None
+        arns: list[str] = []
+        for _ in range(_MOST_PAGES):
+            more: dict[str, Any] = {"nextToken": token} if token else {}
+
+            def ask(clients: AwsClients, more: dict[str, Any] = more) -> tuple[list[str], str | None]:
+                page = clients.ecs.list_tasks(cluster=cluster, desiredStatus=desired, maxResults=_PAGE, **more)
+                return page["taskArns"], page.get("nextToken")
+
+            page, token = await self._aws.call("ecs:ListTasks", cluster, ask)
+            arns += page
+            if token is None:
+                break
+        return await self._described(arns)
+
+    async def _described(self, arns: Sequence[str]) -> list[TaskView]:
+        cluster = self._settings.ecs_cluster_arn
+        found: list[TaskView] = []
+        for start in range(0, len(arns), _PAGE):
+            some = list(arns[start : start + _PAGE])
+
+            def ask(clients: AwsClients, some: list[str] = some) -> list["TaskTypeDef"]:
+                return clients.ecs.describe_tasks(cluster=cluster, tasks=some, include=["TAGS"])["tasks"]
+
+            found += [task_view(told) for told in await self._aws.call("ecs:DescribeTasks", cluster, ask)]
+        return found
+
+    async def _service(self, name: str) -> ServiceView:
+        cluster = self._settings.ecs_cluster_arn
+        answer = await self._aws.call(
+            "ecs:DescribeServices",
+            f"{cluster}/{name}",
+            lambda c: c.ecs.describe_services(cluster=cluster, services=[name]),
+        )
+        for told in answer["services"]:
+            return ServiceView(
+                name,
+                told.get("status", ""),
+                told.get("desiredCount", 0),
+                told.get("runningCount", 0),
+                told.get("pendingCount", 0),
+                told.get("taskDefinition"),
+            )
+        reasons = [failure.get("reason", "") for failure in answer.get("failures", [])]
+        raise PlatformError(f"service {name} in cluster {cluster}: {', '.join(reasons) or 'not there'}")
+
+
+def task_view(told: "TaskTypeDef") -> TaskView:
+    """A task as a value, from DescribeTasks."""
+    containers = told.get("containers", [])
+    return TaskView(
+        arn=told.get("taskArn", ""),
+        last_status=told.get("lastStatus", "UNKNOWN"),
+        desired_status=told.get("desiredStatus", "UNKNOWN"),
+        health=told.get("healthStatus"),
+        created_at=told.get("createdAt"),
+        connectivity_at=told.get("connectivityAt"),
+        pull_started_at=told.get("pullStartedAt"),
+        pull_stopped_at=told.get("pullStoppedAt"),
+        started_at=told.get("startedAt"),
+        stopping_at=told.get("stoppingAt"),
+        execution_stopped_at=told.get("executionStoppedAt"),
+        stopped_at=told.get("stoppedAt"),
+        stop_code=told.get("stopCode"),
+        stopped_reason=told.get("stoppedReason"),
+        exit_code=_first(container.get("exitCode") for container in containers),
+        tags={tag.get("key", ""): tag.get("value", "") for tag in told.get("tags", [])},
+        group=told.get("group"),
+        environment=_environment(told),
+        image_digest=_first(container.get("imageDigest") for container in containers),
+        task_definition=told.get("taskDefinitionArn"),
+        private_ip=_private_ip(told),
+    )
+
+
+def _environment(told: "TaskTypeDef") -> dict[str, str]:
+    overrides = told.get("overrides", {}).get("containerOverrides", [])
+    return {
+        pair.get("name", ""): pair.get("value", "")
+        for override in overrides
+        for pair in override.get("environment", [])
+    }
+
+
+def _private_ip(told: "TaskTypeDef") -> str | None:
+    return _first(
+        detail.get("value")
+        for attachment in told.get("attachments", [])
+        if attachment.get("type") == "ElasticNetworkInterface"
+        for detail in attachment.get("details", [])
+        if detail.get("name") == "privateIPv4Address"
+    )
+
+
+def _first(values: Iterable[T | None]) -> T | None:
+    return next((value for value in values if value is not None), None)

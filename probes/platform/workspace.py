@@ -1,0 +1,261 @@
+"""A look into a workspace (contract §6): which files are there, and what git says."""
+
+import asyncio
+import shlex
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+from probes.platform.guard import Guard
+from probes.platform.http import Http, Label
+from probes.platform.replies import Reply
+from probes.platform.settings import FileCheck, PlatformSettings, WorkspaceLayout
+from probes.platform.values import WorkspaceStatus
+from synthetics.errors import PlatformError, ProbeBroken, SettingsError, TimedOut, Unexpected
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Whose workspace is meant; `session_id` finds its container, `branch` its chat."""
+
+    client_id: str
+    user_id: str
+    project_id: str
+    session_id: str = ""
+    branch: str = ""
+
+    def below(self, layout: WorkspaceLayout) -> PurePosixPath:
+        """Where the workspace lies below the mount. Raises ProbeBroken for a part that is no plain name."""
+        user = self.user_id.partition("@")[0]
+        for part in (self.client_id, user, self.project_id):
+            if "/" in part or part in (".", ".."):
+                raise ProbeBroken(f"workspace of {self.client_id}: {part!r} cannot be part of a path")
+        match layout:
+            case WorkspaceLayout.CLIENT_USER_PROJECT:
+                return PurePosixPath(self.client_id, user, "project")
+            case WorkspaceLayout.CLIENT_PROJECT_ID:
+                return PurePosixPath(self.client_id, self.project_id)
+            case WorkspaceLayout.CLIENT_PROJECT:
+                return PurePosixPath(self.client_id, "project")
+
+
+class Workspace(Protocol):
+    """One workspace, seen from outside. All methods raise PlatformError where it cannot be looked into."""
+
+    async def exists(self, path: str) -> bool:
+        """Whether the file is there; `path` counts from the workspace's root."""
+
+    async def log(self) -> list[str]:
+        """The subjects of the current branch's commits, newest first."""
+
+    async def status(self) -> WorkspaceStatus:
+        """The current branch, and what is not committed."""
+
+
+class Workspaces:
+    """The way into workspaces that FILE_CHECK names."""
+
+    def __init__(self, *, http: Http, settings: PlatformSettings, guard: Guard) -> None:
+        self._http = http
+        self._settings = settings
+        self._guard = guard
+
+    @property
+    def refusal(self) -> str | None:
+        """Why workspaces cannot be looked into with these settings; None if they can."""
+        if self._settings.file_check is FileCheck.ECS_EXEC:
+            return (
+                "FILE_CHECK: ecs-exec needs the SSM session protocol, which this monitor does not speak; "
+                "allowed are efs-mount (with WORKSPACE_ROOT), http-api and git-remote (with GIT_REMOTE)"
+            )
+        return None
+
+    def at(self, place: Place) -> Workspace:
+        """The workspace at this place. Raises SettingsError where FILE_CHECK names no way that we have."""
+        if self.refusal is not None:
+            raise SettingsError([self.refusal])
+        settings, timeout = self._settings, self._settings.file_timeout
+        match settings.file_check:
+            case FileCheck.HTTP_API:
+                return HttpApi(self._http, settings, place)
+            case FileCheck.GIT_REMOTE:
+                return GitRemote(settings.git_remote or "", place.branch, timeout)
+            case _:
+                root = settings.workspace_root or Path()
+                return EfsMount(root / place.below(settings.workspace_layout), timeout)
+
+    async def remove_client(self, client_id: str) -> None:
+        """Remove every workspace of an own client, where they are mounted; elsewhere they cannot be removed."""
+        self._guard.own_client(client_id)
+        root = self._settings.workspace_root
+        if self._settings.file_check is not FileCheck.EFS_MOUNT or root is None:
+            return
+        directory = root / client_id
+        try:
+            await asyncio.to_thread(_remove_tree, directory)
+        except OSError as error:
+            raise PlatformError(f"workspace {directory}: cannot be removed: {error.strerror}") from error
+
+
+class EfsMount:
+    """A workspace in a directory of this machine."""
+
+    def __init__(self, directory: Path, timeout: timedelta) -> None:
+        self._directory = directory
+        self._timeout = timeout
+
+    async def exists(self, path: str) -> bool:
+        return await asyncio.to_thread((self._directory / path.lstrip("/")).is_file)
+
+    async def log(self) -> list[str]:
+        return (await self._git("log", "--format=%s")).splitlines()
+
+    async def status(self) -> WorkspaceStatus:
+        branch = (await self._git("symbolic-ref", "--short", "HEAD")).strip()
+        changes = (await self._git("status", "--porcelain")).splitlines()
+        return WorkspaceStatus(branch, tuple(changes))
+
+    async def _git(self, *arguments: str) -> str:
+        if not await asyncio.to_thread(self._directory.is_dir):
+            raise Unexpected(f"unexpected: workspace {self._directory}: wanted a directory, got nothing")
+        return await git(("-C", str(self._directory), *arguments), self._timeout, owned=self._directory)
+
+
+class HttpApi:
+    """A workspace through its container's own API (contract §2.6)."""
+
+    def __init__(self, http: Http, settings: PlatformSettings, place: Place) -> None:
+        self._http = http
+        self._settings = settings
+        self._place = place
+
+    async def exists(self, path: str) -> bool:
+        file = self._path() / path.lstrip("/")
+        reply = await self._ask("/files/exists", {"filePath": str(file)}, self._settings.file_timeout)
+        found = reply.json().get("exists")
+        if not isinstance(found, bool):
+            raise Unexpected(
+                f"unexpected: {reply.request}: wanted 'exists' as true or false, got {found!r}",
+                **reply.evidence(),
+            )
+        return found
+
+    async def log(self) -> list[str]:
+        return (await self._run("git log --format=%s")).splitlines()
+
+    async def status(self) -> WorkspaceStatus:
+        branch = (await self._run("git symbolic-ref --short HEAD")).strip()
+        return WorkspaceStatus(branch, tuple((await self._run("git status --porcelain")).splitlines()))
+
+    async def _run(self, command: str) -> str:
+        line = f"cd {shlex.quote(str(self._path()))} && {command}"
+        reply = await self._ask("/exec", {"command": line}, self._settings.exec_timeout)
+        told = reply.json()
+        output, code = told.get("output"), told.get("exitCode")
+        if not isinstance(output, str) or code != 0:
+            raise Unexpected(
+                f"unexpected: {command} in the container: wanted exit code 0 with output, got {code!r}",
+                **reply.evidence(),
+            )
+        return output
+
+    async def _ask(self, path: str, body: dict[str, object], timeout: timedelta) -> Reply:
+        reply = await self._http.request(
+            "POST",
+            self._settings.api + path,
+            label=Label("alb", "workspace"),
+            timeout=timeout,
+            json=body,
+            headers={"X-Session-ID": self._place.session_id},
+        )
+        if not reply.ok:
+            raise PlatformError(f"unexpected: {path}: wanted 2xx, got {reply.told()}", **reply.evidence())
+        return reply
+
+    def _path(self) -> PurePosixPath:
+        return PurePosixPath("/workspace") / self._place.below(self._settings.workspace_layout)
+
+
+class GitRemote:
+    """What a workspace has pushed: one branch of the repository."""
+
+    def __init__(self, remote: str, branch: str, timeout: timedelta) -> None:
+        self._remote = remote
+        self._branch = branch
+        self._timeout = timeout
+
+    async def exists(self, path: str) -> bool:
+        listed = await self._fetched("ls-tree", "-r", "--name-only", "FETCH_HEAD", "--", path.lstrip("/"))
+        return bool(listed.strip())
+
+    async def log(self) -> list[str]:
+        return (await self._fetched("log", "--format=%s", "FETCH_HEAD")).splitlines()
+
+    async def status(self) -> WorkspaceStatus:
+        """The branch alone: what is not pushed cannot be seen in a repository."""
+        await self._fetched("rev-parse", "FETCH_HEAD")
+        return WorkspaceStatus(self._branch)
+
+    async def _fetched(self, *arguments: str) -> str:
+        if not self._branch:
+            raise ProbeBroken("FILE_CHECK=git-remote: the session's branch is not known")
+        directory = await asyncio.to_thread(tempfile.mkdtemp, prefix="synthetics-git-")
+        try:
+            await git(("init", "-q", "--bare", directory), self._timeout)
+            branch = f"refs/heads/{self._branch}"
+            await git(("-C", directory, "fetch", "-q", self._remote, branch), self._timeout)
+            return await git(("-C", directory, *arguments), self._timeout)
+        finally:
+            await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
+
+
+async def git(arguments: Sequence[str], timeout: timedelta, *, owned: Path | None = None) -> str:
+    """What git prints. `owned` is a directory to be read whoever owns it. Raises PlatformError, TimedOut."""
+    process = await asyncio.create_subprocess_exec(
+        "git",
+        *arguments,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=_environment(owned),
+    )
+    try:
+        async with asyncio.timeout(timeout.total_seconds()):
+            output, said = await process.communicate()
+    except TimeoutError:
+        raise TimedOut(f"git {' '.join(arguments)}: not done within {timeout.total_seconds():g} s") from None
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if process.returncode != 0:
+        told = said.decode("utf-8", "replace").strip()
+        raise PlatformError(f"git {' '.join(arguments)}: {told or f'exit code {process.returncode}'}")
+    return output.decode("utf-8", "replace")
+
+
+def _environment(owned: Path | None) -> dict[str, str]:
+    """Nothing of the user's configuration, no questions asked, no locks taken on what we only read."""
+    pairs = [("safe.directory", str(owned))] if owned else []
+    settings = {f"GIT_CONFIG_KEY_{n}": key for n, (key, _) in enumerate(pairs)}
+    settings |= {f"GIT_CONFIG_VALUE_{n}": value for n, (_, value) in enumerate(pairs)}
+    return {
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "HOME": "/nonexistent",
+        "LC_ALL": "C",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_OPTIONAL_LOCKS": "0",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_COUNT": str(len(pairs)),
+        **settings,
+    }
+
+
+def _remove_tree(directory: Path) -> None:
+    if directory.is_symlink() or not directory.exists():
+        return
+    shutil.rmtree(directory)
