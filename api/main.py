@@ -1,0 +1,55 @@
+"""Builds the API from what it is handed: queries, readiness, metrics."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+
+from fastapi import FastAPI
+from starlette.staticfiles import StaticFiles
+
+from api import operations, pages
+from api.documentation import DESCRIPTION, document
+from api.middleware import CommonHeaders, HeadIsGet
+from api.problems import answer_problems
+from api.rendering import STATIC
+from api.routes import probes, runs, status, timings
+from synthetics import __version__
+from synthetics.clock import Clock
+from synthetics.metrics.exporter import Exporter
+from synthetics.queries import Reads
+
+PREFIX = "/api/v1"
+
+
+def create_app(
+    *,
+    reads: Reads,
+    readiness: Callable[[], Awaitable[Sequence[str]]],
+    exporter: Exporter,
+    clock: Clock,
+    role: str = "all",
+) -> FastAPI:
+    """The API with its pages. `readiness` tells what stands in the way of working, one sentence each."""
+    app = FastAPI(
+        title="synthetics",
+        version=__version__,
+        description=DESCRIPTION,
+        openapi_url=f"{PREFIX}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.reads = reads
+    app.state.readiness = readiness
+    app.state.exporter = exporter
+    app.state.clock = clock
+    app.state.role = role
+    for part in (status, probes, runs, timings):
+        app.include_router(part.router, prefix=PREFIX)
+    app.include_router(operations.router)
+    app.include_router(pages.router, include_in_schema=False)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.add_middleware(HeadIsGet)
+    app.add_middleware(CommonHeaders)
+    answer_problems(app)
+    app.openapi = partial(document, app)  # type: ignore[method-assign]
+    return app

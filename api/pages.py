@@ -1,0 +1,76 @@
+"""The pages: how everything stands, a probe, a run. Plain HTML that needs no script."""
+
+from datetime import timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import HTMLResponse
+
+from api.parameters import FromReads, PageQuery, ProbeName
+from api.rendering import render_page
+from api.routes.runs import RunId
+from synthetics.model.timing import ZERO
+from synthetics.queries.timings import Span
+
+router = APIRouter(default_response_class=HTMLResponse)
+
+_DAY = timedelta(days=1)
+_RUNS_ON_A_PAGE = 25
+
+
+@router.get("/")
+async def status_page(reads: FromReads, request: Request) -> HTMLResponse:
+    """Every probe with its newest runs and timings."""
+    overview = await reads.status.overview()
+    catalogue = {probe.name: probe for probe in await reads.catalogue.probes()}
+    latest = await reads.timings.latest()
+    return await render_page(
+        request,
+        "status.html",
+        overview=overview,
+        catalogue=catalogue,
+        latest=latest,
+        longest={
+            name: max((value.timing.took for value in latest if value.probe == name), default=ZERO)
+            for name in catalogue
+        },
+    )
+
+
+@router.get("/probes/{name}")
+async def probe_page(
+    name: ProbeName, reads: FromReads, request: Request, query: Annotated[PageQuery, Query()]
+) -> HTMLResponse:
+    """A probe: its promise, its last day's timings, its runs."""
+    probe = await reads.catalogue.probe(name)
+    now = request.app.state.clock.now()
+    due_until = now - probe.timeout
+    return await render_page(
+        request,
+        "probe.html",
+        probe=probe,
+        status=await reads.status.probe(probe.name),
+        coverage=await reads.coverage.probe(probe.name, since=due_until - _DAY, until=due_until),
+        histories=[
+            await reads.timings.history(timing.name, Span(now - _DAY, now), probe=probe.name)
+            for timing in probe.timings
+        ],
+        page=await reads.history.runs(probe.name, limit=_RUNS_ON_A_PAGE, cursor=query.cursor),
+        first_page=query.cursor is None,
+    )
+
+
+@router.get("/runs/{run_id}")
+async def run_page(run_id: RunId, reads: FromReads, request: Request) -> HTMLResponse:
+    """A run: its steps, checks and timings."""
+    detail = await reads.history.run(run_id)
+    probe = await reads.catalogue.probe(detail.summary.probe)
+    return await render_page(
+        request,
+        "run.html",
+        detail=detail,
+        run=detail.summary,
+        probe=probe,
+        promises={case.id: case.promise for case in probe.cases},
+        longest=max((timing.took for timing in detail.timings), default=ZERO),
+    )

@@ -1,0 +1,43 @@
+"""Pages from templates: escaped, rendered in a thread, told the time by the clock that was passed in."""
+
+import asyncio
+from collections.abc import Mapping
+from http import HTTPStatus
+from pathlib import Path
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from api import charts, words
+from synthetics import __version__
+
+_HERE = Path(__file__).parent
+STATIC = _HERE / "static"
+
+_environment = Environment(
+    loader=FileSystemLoader(_HERE / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_environment.filters.update(
+    duration=words.duration, exact=words.exact, plain=words.plain, shown=words.shown, percent=words.percent
+)
+_environment.globals.update(charts=charts, version=__version__)
+
+
+async def render_page(
+    request: Request,
+    template: str,
+    *,
+    code: HTTPStatus = HTTPStatus.OK,
+    headers: Mapping[str, str] | None = None,
+    **values: object,
+) -> HTMLResponse:
+    """The page that `template` makes of `values`."""
+    now = request.app.state.clock.now()
+    page = _environment.get_template(template)
+    html = await asyncio.to_thread(page.render, now=now, ago=lambda moment: words.ago(moment, now), **values)
+    return HTMLResponse(html, code, headers=dict(headers or {}))

@@ -1,0 +1,56 @@
+"""The probes: what they promise, how they stand, their runs."""
+
+from datetime import timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from api.models.probes import CoverageOut, ProbeDetailOut, ProbeOut, ProbesOut, ProbeStatusOut
+from api.models.runs import RunsOut
+from api.parameters import FromReads, ProbeName, RunsQuery
+from api.problems import responses
+
+router = APIRouter(prefix="/probes", tags=["probes"])
+
+
+@router.get("", summary="Every probe of today's catalogue", responses=responses(503))
+async def read_probes(reads: FromReads) -> ProbesOut:
+    """What each probe promises, how often it runs, its steps, cases and timings."""
+    return ProbesOut(probes=[ProbeOut.of(probe) for probe in await reads.catalogue.probes()])
+
+
+@router.get("/{name}", summary="One probe", responses=responses(404, 422, 503))
+async def read_probe(name: ProbeName, reads: FromReads, request: Request) -> ProbeDetailOut:
+    """Its declaration, how it stands now, and how complete the history of its last day is."""
+    probe = await reads.catalogue.probe(name)
+    until = request.app.state.clock.now() - probe.timeout
+    return ProbeDetailOut(
+        probe=ProbeOut.of(probe),
+        status=ProbeStatusOut.of(await reads.status.probe(probe.name)),
+        coverage=CoverageOut.of(
+            await reads.coverage.probe(probe.name, since=until - timedelta(days=1), until=until)
+        ),
+    )
+
+
+@router.get("/{name}/runs", summary="The runs of a probe", responses=responses(404, 422, 503))
+async def read_runs(
+    name: ProbeName,
+    query: Annotated[RunsQuery, Query()],
+    reads: FromReads,
+    request: Request,
+    response: Response,
+) -> RunsOut:
+    """Newest tick first, in pages. Follow `next` (also in the `Link` header) until it is null.
+
+    Runs that arrive meanwhile shift nothing: no run is shown twice, and none is left out.
+    """
+    page = await reads.history.runs(
+        name, limit=query.limit, cursor=query.cursor, outcomes=query.outcome, location=query.location
+    )
+    following = None
+    if page.next is not None:
+        url = request.url.include_query_params(cursor=page.next)
+        following = f"{url.path}?{url.query}"
+        response.headers["Link"] = f'<{following}>; rel="next"'
+    return RunsOut.of(page, following)
