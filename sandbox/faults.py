@@ -142,11 +142,13 @@ class Faults:
         found = ((name, self._read(name)) for name in FAULTS)
         return {name: state[0] for name, state in found if state is not None}
 
-    def strikes(self, name: str, *, client: str = "", spend: bool = True) -> dict[str, Value] | None:
-        """The fault's parameters if it strikes now for this client, else None.
+    def is_on(self, name: str, *, client: str = "") -> bool:
+        """Whether the fault is switched on for this client, however seldom it strikes; uses nothing up."""
+        state = self._read(name)
+        return state is not None and client.startswith(str(state[0]["for"]))
 
-        A strike uses up one of `times`; `spend=False` only looks.
-        """
+    def strikes(self, name: str, *, client: str = "") -> dict[str, Value] | None:
+        """The fault's parameters if it strikes now for this client, else None. Uses up one of `times`."""
         state = self._read(name)
         if state is None:
             return None
@@ -156,7 +158,7 @@ class Faults:
         if self._random.random() >= _number(parameters["probability"]):
             return None
         times = parameters["times"]
-        if times is not None and not self._ticket(tickets, int(_number(times)), spend=spend):
+        if times is not None and not self._ticket(tickets, int(_number(times))):
             return None
         return parameters
 
@@ -170,16 +172,12 @@ class Faults:
             return None
         return state["parameters"], self._folder / state["tickets"]
 
-    def _ticket(self, tickets: Path, times: int, *, spend: bool) -> bool:
-        """Whether one of `times` strikes is left; taking it is one atomic act among all processes."""
+    @staticmethod
+    def _ticket(tickets: Path, times: int) -> bool:
+        """Whether one of `times` strikes was left; taking it is one atomic act among all processes."""
         for number in range(times):
-            ticket = tickets / str(number)
-            if not spend:
-                if not ticket.exists():
-                    return True
-                continue
             try:
-                os.close(os.open(ticket, os.O_CREAT | os.O_EXCL))
+                os.close(os.open(tickets / str(number), os.O_CREAT | os.O_EXCL))
             except FileExistsError:
                 continue
             except FileNotFoundError:  # cleared by another process this very moment

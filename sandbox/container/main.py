@@ -95,8 +95,8 @@ class Container:
     async def _register(self) -> None:
         if self._row is None:
             return
-        if self._faults.strikes("stuck-starting", client=self._launch.client, spend=False) is not None:
-            return
+        if self._faults.is_on("stuck-starting", client=self._launch.client):
+            return  # then Hermes decides which of its starts gets stuck
         try:
             await asyncio.to_thread(self._row.register)
         except AWS_ERRORS as error:
