@@ -154,7 +154,7 @@ def _sentence(given: Given, model: type[BaseModel], mistake: ErrorDetails) -> st
     if mistake["type"] == "extra_forbidden":
         siblings = [".".join((*place[:-1], one)) for one in around.model_fields] if around else []
         return f"{name}: there is no such setting; {did_you_mean('.'.join(place), siblings)}"
-    if info is None or _nested(info.annotation)[0] is not None:
+    if info is None or _is_open(info.annotation) or _nested(info.annotation)[0] is not None:
         return f"{name}: found {_shown(place, info, mistake['input'])}, allowed is a table of settings"
     return f"{name}: found {_shown(place, info, mistake['input'])}, allowed is {allowed(info)}"
 

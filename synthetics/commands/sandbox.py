@@ -1,5 +1,7 @@
 """`synthetics sandbox` and `synthetics fault`: a platform of one's own on this machine, and how to break it."""
 
+import asyncio
+import errno
 import importlib.util
 import json
 import os
@@ -17,12 +19,14 @@ from rich.table import Table
 from rich.text import Text
 
 from synthetics import log, settings
-from synthetics.commands.shell import ConfigOption, JsonOption, Refused, err, out, run_async
+from synthetics.commands.shell import ConfigOption, ExitCode, JsonOption, Refused, err, out, run_async
 from synthetics.errors import SettingsError
 from synthetics.words import did_you_mean, plain
 
 #: Where a running sandbox says how it is reached, under the state directory.
 ANNOUNCEMENT = "sandbox.json"
+#: What every fault can be given; told once, below the list.
+_COMMON = frozenset({"probability", "times", "for"})
 
 fault = typer.Typer(
     help="Break a promise of the running sandbox on purpose, and mend it.", no_args_is_help=True
@@ -72,7 +76,7 @@ def sandbox(
 ) -> None:
     """Run a small platform on this machine until Ctrl-C, and print what points a monitor at it."""
     require_sandbox()
-    from sandbox.main import serve as serve_sandbox  # only here: nothing else may lean on it
+    from sandbox.main import sandbox as running_sandbox  # only here: nothing else may lean on it
 
     known = settings.load(config, os.environ)
     log.configure(known.log_format, known.log_level)
@@ -88,18 +92,24 @@ def sandbox(
     announced = known.state_dir / ANNOUNCEMENT
     stdout = sys.stdout
 
-    def ready(running: Any) -> None:
-        announcement = Announcement(
-            os.getpid(), running.settings.control_url, str(wanted.directory), running.monitor_settings()
-        )
-        announced.parent.mkdir(parents=True, exist_ok=True)
-        announced.write_text(json.dumps(asdict(announcement), indent=2), encoding="utf-8")
-        stdout.write(_json_line(announcement) if as_json else _lines(announcement))
-        stdout.flush()
+    async def live() -> None:
+        async with running_sandbox(wanted) as running:
+            announcement = Announcement(
+                os.getpid(), running.settings.control_url, str(wanted.directory), running.monitor_settings()
+            )
+            announced.parent.mkdir(parents=True, exist_ok=True)
+            announced.write_text(json.dumps(asdict(announcement), indent=2), encoding="utf-8")
+            stdout.write(_json_line(announcement) if as_json else _lines(announcement))
+            stdout.flush()
+            await asyncio.Event().wait()
 
     try:
         with redirect_stdout(sys.stderr):
-            run_async(lambda: serve_sandbox(wanted, ready=ready), on_stop="Stopping the sandbox.")
+            run_async(live, on_stop="Stopping the sandbox.", when_stopped=ExitCode.PASSED)
+    except OSError as error:
+        if error.errno not in (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES):
+            raise
+        raise Refused(f"The sandbox cannot start: {error.strerror}; ports are chosen with --set.") from error
     finally:
         running = read_announcement(announced)
         if running is not None and running.pid == os.getpid():
@@ -161,18 +171,20 @@ def list_faults(url: UrlOption = None, as_json: JsonOption = False, config: Conf
         sys.stdout.write(json.dumps(told, ensure_ascii=False, indent=2) + "\n")
         return
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    for column in ("fault", "what happens", "breaks", "parameters"):
-        table.add_column(column, overflow="fold")
+    table.add_column("fault", no_wrap=True)
+    table.add_column("what happens, what it breaks, and what can be tuned", overflow="fold")
     for one in known.values():
         on = one.active is not None
         values = one.parameters if one.active is None else one.active
+        tuned = " ".join(f"{name}={value}" for name, value in values.items() if on or name not in _COMMON)
         table.add_row(
             Text(one.name + (" (on)" if on else ""), style="bold red" if on else ""),
-            Text(one.what),
-            Text(" ".join(one.breaks), style="dim"),
-            Text(" ".join(f"{name}={value}" for name, value in values.items()), style="" if on else "dim"),
+            Text.assemble(one.what, (f" [{', '.join(one.breaks)}] {tuned}", "" if on else "dim")),
         )
     out().print(table)
+    out().print(
+        "Any fault also takes probability=0…1, times=N (the next N only), for=CLIENT_PREFIX.", style="dim"
+    )
 
 
 def read_announcement(path: Path) -> Announcement | None:

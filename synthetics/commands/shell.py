@@ -53,20 +53,30 @@ class Shell:
 
 def out() -> Console:
     """Standard output: results."""
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    return Console(highlight=False, width=_width(sys.stdout.isatty()))
 
 
 def err() -> Console:
     """Standard error: progress, logs, complaints."""
-    return Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+    return Console(stderr=True, highlight=False, width=_width(sys.stderr.isatty()))
+
+
+def _width(is_terminal: bool) -> int | None:
+    """Files and pipes have no width of their own: wide enough that nothing is broken without need."""
+    return None if is_terminal or "COLUMNS" in os.environ else 160
 
 
 def run_async(
-    work: Callable[[], Awaitable[T]], *, on_stop: str = "Stopping.", at_once: Callable[[], None] | None = None
+    work: Callable[[], Awaitable[T]],
+    *,
+    on_stop: str = "Stopping.",
+    at_once: Callable[[], None] | None = None,
+    when_stopped: ExitCode = ExitCode.INTERRUPTED,
 ) -> T:
     """What `work` returns. The first Ctrl-C or SIGTERM cancels it, and it cleans up; the second leaves at once.
 
-    `at_once` is what must still be done then, in no time. Raises typer.Exit where it was interrupted.
+    `at_once` is what must still be done then, in no time. Raises typer.Exit with `when_stopped` where it was
+    interrupted: for what runs until somebody stops it, that is a good end.
     """
     interrupted = False
 
@@ -92,7 +102,7 @@ def run_async(
         return asyncio.run(watched())
     except asyncio.CancelledError:
         if interrupted:
-            raise typer.Exit(ExitCode.INTERRUPTED) from None
+            raise typer.Exit(when_stopped) from None
         raise
 
 

@@ -28,8 +28,28 @@ class Child:
         self._environ = environ
         self._process: asyncio.subprocess.Process | None = None
 
-    async def start(self) -> asyncio.StreamReader:
-        """Start it; what it writes to standard output can be read from the answer."""
+    async def start(self) -> None:
+        """Start it; what it writes to standard output is in its log too."""
+        await self._start(hear=False)
+
+    async def start_and_hear(self, within: float) -> str:
+        """Start it, and answer with the first line it writes to standard output.
+
+        Raises Refused if it ends before, or says nothing in time.
+        """
+        told = await self._start(hear=True)
+        assert told is not None
+        try:
+            async with asyncio.timeout(within):
+                first = await told.readline()
+                if not first and self._process is not None:
+                    await self._process.wait()
+        except TimeoutError:
+            raise Refused(f"The {self.name} was not up within {within:g} s; see {self.log}.") from None
+        self.refuse_if_ended()
+        return first.decode()
+
+    async def _start(self, *, hear: bool) -> asyncio.StreamReader | None:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
@@ -39,13 +59,12 @@ class Child:
                 *self._arguments,
                 env=dict(self._environ),
                 stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE if hear else log,
                 stderr=log,
                 # A group of its own: Ctrl-C in the terminal reaches us alone, and we stop things in order.
                 start_new_session=True,
                 preexec_fn=_follow_parent if sys.platform == "linux" else None,
             )
-        assert self._process.stdout is not None
         return self._process.stdout
 
     @property
@@ -113,11 +132,11 @@ def free_port(host: str) -> int:
 
 def stop_database(state_dir: Path) -> None:
     """End an embedded server that a killed process left behind: it is no child of anybody any more."""
-    for file in state_dir.glob("**/postmaster.pid"):
-        with suppress(OSError, ValueError, IndexError):
-            pid = int(file.read_text().splitlines()[0])
-            if b"postgres" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                os.kill(pid, signal.SIGQUIT)
+    with suppress(OSError, ValueError, IndexError):
+        pid = int((state_dir / "postgres" / "data" / "postmaster.pid").read_text().splitlines()[0])
+        # The number may be somebody else's by now.
+        if b"postgres" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            os.kill(pid, signal.SIGQUIT)
 
 
 def _lock(file: TextIO, path: Path) -> None:

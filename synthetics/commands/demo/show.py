@@ -1,0 +1,147 @@
+"""The demo itself: starts its processes, shows what they do, and takes them along when it goes."""
+
+import asyncio
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from rich.console import Console, RenderableType
+from rich.live import Live
+
+from synthetics import settings
+from synthetics.commands.demo.feed import Feed
+from synthetics.commands.demo.plan import HOST, Plan
+from synthetics.commands.demo.processes import Child
+from synthetics.commands.demo.view import Addresses, addresses_text, line, picture
+from synthetics.commands.shell import Refused, out
+
+_READY_WITHIN = 60.0
+_LOOK_EVERY = 1.5
+_GRACE_SERVICE, _GRACE_SANDBOX = 25.0, 10.0
+
+
+async def show(plan: Plan, children: list[Child]) -> None:
+    """Run the demo until it is cancelled or its time is up; `children` holds its processes meanwhile."""
+    console = out()
+    began = time.monotonic()
+    async with AsyncExitStack() as stack:
+        monitored = await _start_sandbox(plan, children, stack, console)
+        service = await _start_service(plan, monitored, children, stack, console)
+        feed = Feed(f"http://{HOST}:{plan.port}")
+        stack.push_async_callback(feed.close)
+        await _until_ready(feed, service)
+        addresses = Addresses(f"http://{HOST}:{plan.port}", _command(), str(plan.place / "logs"))
+        look = _live if console.is_terminal else _plain
+        try:
+            async with asyncio.timeout(plan.seconds):
+                await look(console, feed, addresses, children, began)
+        except TimeoutError:
+            console.print(f"Ended after {plan.seconds:g} s, as asked.")
+
+
+async def _live(
+    console: Console, feed: Feed, addresses: Addresses, children: list[Child], began: float
+) -> None:
+    def render() -> RenderableType:
+        return picture(feed.story, addresses, running=time.monotonic() - began)
+
+    with Live(console=console, get_renderable=render, refresh_per_second=2):
+        while True:
+            await feed.refresh()
+            for child in children:
+                child.refuse_if_ended()
+            await asyncio.sleep(_LOOK_EVERY)
+
+
+async def _plain(
+    console: Console, feed: Feed, addresses: Addresses, children: list[Child], began: float
+) -> None:
+    console.print(addresses_text(addresses), markup=False)
+    while True:
+        for detail in await feed.refresh():
+            console.print(line(detail))
+        for child in children:
+            child.refuse_if_ended()
+        await asyncio.sleep(_LOOK_EVERY)
+
+
+async def _start_sandbox(
+    plan: Plan, children: list[Child], stack: AsyncExitStack, console: Console
+) -> Mapping[str, str]:
+    console.print("Starting a sandbox platform …")
+    child = Child(
+        "sandbox",
+        [
+            "sandbox", "--json", "--directory", str(plan.place / "sandbox"),
+            "--speed", str(plan.speed), "--idle-seconds", str(plan.idle_seconds),
+        ],
+        environ={**_own_environment(), "SYNTHETICS_STATE_DIR": str(plan.state_dir)},
+        logs=plan.place / "logs",
+    )  # fmt: skip
+    children.append(child)
+    stack.push_async_callback(child.stop, _GRACE_SANDBOX)
+    told = json.loads(await child.start_and_hear(_READY_WITHIN))
+    environment: dict[str, str] = told["environment"]
+    return environment
+
+
+async def _start_service(
+    plan: Plan, monitored: Mapping[str, str], children: list[Child], stack: AsyncExitStack, console: Console
+) -> Child:
+    console.print("Starting the service: worker, API and an embedded Postgres …")
+    from synthetics import main  # for the catalogue alone; the service itself is a process of its own
+
+    every = f"{plan.every_seconds:g}"
+    intervals = {
+        f"SYNTHETICS_PROBES__{probe.name.upper().replace('-', '_')}__{what}": every
+        for probe in main.CATALOGUE
+        for what in ("EVERY", "TIMEOUT")
+    }
+    child = Child(
+        "service",
+        ["serve", "--role", "all"],
+        environ={
+            **_own_environment(),
+            **monitored,
+            **intervals,
+            "SYNTHETICS_STATE_DIR": str(plan.place),
+            "SYNTHETICS_API__HOST": HOST,
+            "SYNTHETICS_API__PORT": str(plan.port),
+            "SYNTHETICS_WORKER__DRAIN": "2",
+        },
+        logs=plan.place / "logs",
+    )
+    children.append(child)
+    stack.push_async_callback(child.stop, _GRACE_SERVICE)
+    await child.start()
+    return child
+
+
+async def _until_ready(feed: Feed, service: Child) -> None:
+    until = time.monotonic() + _READY_WITHIN
+    while not await feed.ready():
+        service.refuse_if_ended()
+        if time.monotonic() > until:
+            raise Refused(f"The service was not ready within {_READY_WITHIN:g} s; see {service.log}.")
+        await asyncio.sleep(0.2)
+
+
+def _own_environment() -> dict[str, str]:
+    """Ours without settings of the service: the demo is the same whatever is deployed from here."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(settings.PREFIX)}
+
+
+def _command() -> str:
+    """How to call us in another terminal."""
+    if shutil.which("synthetics"):
+        return "synthetics"
+    beside = Path(sys.executable).with_name("synthetics")
+    try:
+        return str(beside.relative_to(Path.cwd()))
+    except ValueError:
+        return str(beside)

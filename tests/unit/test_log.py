@@ -1,0 +1,113 @@
+"""Logs: one form for all, and no secret in any line."""
+
+import io
+import json
+import logging
+import sys
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from synthetics import log
+from synthetics.redaction import clean
+
+SECRET = "hunter2hunter2"
+
+
+@pytest.fixture(autouse=True)
+def _as_before() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+def lines(stream: io.StringIO) -> list[dict[str, object]]:
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_an_event_is_one_json_object_with_its_data_in_fields() -> None:
+    stream = io.StringIO()
+    log.configure("json", "info", stream)
+
+    structlog.get_logger().info("run.finished", probe="cold-start", took_seconds=1.5)
+    structlog.get_logger().debug("run.claimed")
+
+    (line,) = lines(stream)
+    assert list(line)[:3] == ["timestamp", "level", "event"]
+    assert line["event"] == "run.finished"
+    assert (line["level"], line["probe"], line["took_seconds"]) == ("info", "cold-start", 1.5)
+
+
+def test_libraries_are_in_the_same_form_and_quiet() -> None:
+    stream = io.StringIO()
+    log.configure("json", "info", stream)
+
+    logging.getLogger("uvicorn.access").info("GET /")
+    logging.getLogger("apscheduler.scheduler").info("added job")
+    logging.getLogger("botocore.auth").debug("signature")
+    logging.getLogger("uvicorn.error").error("it broke: %s", "badly")
+
+    (line,) = lines(stream)
+    assert (line["event"], line["level"], line["logger"]) == ("it broke: badly", "error", "uvicorn.error")
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_no_secret_is_in_any_line(form: str) -> None:
+    stream = io.StringIO()
+    log.configure(form, "debug", stream)
+    logger = structlog.get_logger()
+
+    logger.info("store.failed", url=f"postgresql://me:{SECRET}@host/db", nested={"api_key": SECRET})
+    logger.info("request.sent", Authorization=SECRET, header=f"Bearer {SECRET}")
+    logger.info(f"said Bearer {SECRET}")
+    logging.getLogger("urllib3").warning("at https://me:%s@host/", SECRET)
+    try:
+        raise ValueError(f"Bearer {SECRET}")
+    except ValueError:
+        logger.exception("run.broke")
+
+    assert stream.getvalue().count("[redacted]") >= 6
+    assert "run.broke" in stream.getvalue()
+    assert "Traceback" in stream.getvalue()
+    assert SECRET not in stream.getvalue()
+
+
+def test_lines_follow_standard_error_where_it_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = io.StringIO(), io.StringIO()
+    monkeypatch.setattr(sys, "stderr", first)
+    log.configure("json", "info")
+    structlog.get_logger().info("one.said")
+    monkeypatch.setattr(sys, "stderr", second)
+    structlog.get_logger().info("two.said")
+
+    assert [line["event"] for line in lines(first)] == ["one.said"]
+    assert [line["event"] for line in lines(second)] == ["two.said"]
+
+
+def test_the_last_configuration_holds_alone() -> None:
+    first, second = io.StringIO(), io.StringIO()
+    log.configure("json", "info", first)
+    log.configure("json", "error", second)
+
+    structlog.get_logger().warning("one.said")
+    structlog.get_logger().error("two.said")
+
+    assert first.getvalue() == ""
+    assert [line["event"] for line in lines(second)] == ["two.said"]
+
+
+def test_evidence_is_json_even_where_numbers_are_not() -> None:
+    cleaned = clean(
+        {"share": float("nan"), "limit": float("inf"), "token": "x", "empty_user": "redis://:pw@host"}
+    )
+
+    assert json.loads(json.dumps(cleaned, allow_nan=False)) == {
+        "share": "nan",
+        "limit": "inf",
+        "token": "[redacted]",
+        "empty_user": "redis://[redacted]@host",
+    }
