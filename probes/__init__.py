@@ -1,1 +1,16 @@
-"""Everything we know about Webordinary: our hands on it, and the promises it makes."""
+"""Everything we know about Webordinary: our hands on it, and the promises it makes.
+
+The engine takes three names from here: the catalogue, the platform's settings, and the platform itself.
+"""
+
+from probes.auto_sleep import auto_sleep
+from probes.cold_start import cold_start
+from probes.platform import WebordinaryPlatform as platform
+from probes.platform.settings import PlatformSettings
+from probes.platform.settings import load as load_settings
+from probes.session_resumption import session_resumption
+from synthetics.contract.probe import Probe
+
+CATALOGUE: tuple[Probe, ...] = (cold_start, session_resumption, auto_sleep)
+
+__all__ = ["CATALOGUE", "PlatformSettings", "load_settings", "platform"]

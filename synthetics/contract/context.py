@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar
 
 from synthetics.clock import Clock
@@ -183,6 +183,10 @@ class ProbeContext(Generic[P]):
     def instant(self) -> float:
         """Now, on the monotonic clock: what `measure` counts from."""
         return self._clock.monotonic()
+
+    def now(self) -> datetime:
+        """Now, on the wall clock: what the platform's own records may be compared with."""
+        return self._clock.now()
 
     async def pause(self, duration: timedelta) -> None:
         """Let time pass where the scenario itself asks for it (a user who waits before the next message)."""

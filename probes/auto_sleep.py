@@ -1,0 +1,276 @@
+"""Auto-sleep (contract §5.6, §12.6): a quiet container saves its work, leaves, and comes back by a message."""
+
+from datetime import timedelta
+from itertools import pairwise
+
+from probes import chats
+from probes.cases import cases
+from probes.chats import Chat, essential
+from probes.platform import Context
+from probes.platform.commands import Command
+from probes.platform.phases import Instants, fitting, stop_phases
+from probes.platform.values import ContainerRow
+from probes.timings import RESPONSE, SHUTDOWN, wake
+from synthetics.contract import expect
+from synthetics.contract.probe import Price, ProbeSpec, Severity, Step, probe
+from synthetics.contract.waiting import BLOCKING, DEAR
+from synthetics.errors import Unexpected
+from synthetics.model.timing import ZERO, Phase
+
+OPEN = Step("a_chat_is_opened", budget=timedelta(seconds=60))
+TALK = Step("a_command_is_answered", budget=timedelta(seconds=30))
+STAY = Step("it_stays_while_threads_are_mapped", budget=timedelta(minutes=7))
+SLEEP = Step("it_goes_to_sleep", budget=timedelta(minutes=7))
+WAKE = Step("a_message_wakes_it", budget=timedelta(seconds=60))
+CLEAN = Step("it_sleeps_again_with_nothing_to_save", budget=timedelta(minutes=7))
+
+SPEC = ProbeSpec(
+    name="auto-sleep",
+    owner="platform",
+    severity=Severity.TICKET,
+    every=timedelta(hours=1),
+    timeout=timedelta(minutes=40),
+    steps=(OPEN, TALK, STAY, SLEEP, WAKE, CLEAN),
+    cases=cases("AS-01", "AS-03", "AS-04", "AS-05", "AS-06", "AS-08", "AS-09"),
+    timings=(RESPONSE, SHUTDOWN, wake("message")),
+    shares=frozenset({"edit-service"}),
+    leans_on=("cold-start",),
+    price=Price.FAIR,
+)
+
+UNSAVED = "unsaved.txt"
+#: The legal ways of a container's state (contract §3.3); waking is another container's life.
+LEGAL = {
+    ("starting", "running"), ("running", "idle"), ("idle", "running"), ("running", "stopping"),
+    ("idle", "stopping"), ("stopping", "stopped"), ("running", "stopped"), ("idle", "stopped"),
+}  # fmt: skip
+
+
+@probe(SPEC)
+async def auto_sleep(ctx: Context) -> None:
+    """Someone who leaves a chat alone finds all their work in it when they write again."""
+    ctx.cleanup(ctx.platform.clean_up)
+    ctx.fact("session_factory", "http")
+
+    async with ctx.step(OPEN):
+        chat = await chats.open_chat(ctx, "Add a page about us")
+        await chats.until_ready(ctx, chat.row)
+        container_id = chats.container_of(ctx, chat)
+        with essential(ctx, "AS-01"):
+            await registers_running(ctx, container_id)
+
+    async with ctx.step(TALK):
+        await command_is_answered(ctx, chat, container_id)
+
+    if ctx.allowed("AS-04"):
+        async with ctx.step(STAY):
+            await stays_while_mapped(ctx, chat, container_id)
+
+    async with ctx.step(SLEEP):
+        unsaved = await leave_work_unsaved(ctx, chat)
+        await goes_to_sleep(ctx, chat, container_id)
+
+    async with ctx.step(WAKE):
+        woken = await message_wakes(ctx)
+        if unsaved:
+            await work_is_saved(ctx, woken)
+
+    async with ctx.step(CLEAN):
+        if ctx.allowed("AS-08"):
+            await clean_tree_is_left_alone(ctx, woken, container_id)
+
+
+async def registers_running(ctx: Context, container_id: str) -> None:
+    """AS-01: a container that answers has written into its row that it runs."""
+    web = ctx.platform
+    await ctx.eventually(
+        lambda: web.tables.container(container_id),
+        until=lambda row: row is not None and row.status == "running",
+        within=web.settings.target_health_check,
+        what=f"row of container {container_id} running",
+        pace=DEAR,
+    )
+
+
+async def command_is_answered(ctx: Context, chat: Chat, container_id: str) -> None:
+    """Measure how long a command takes until its response is here, where the container has queues."""
+    web = ctx.platform
+    queues = await web.queues.find(container_id)
+    if queues is None:
+        ctx.fact("commands", "not sent: the container has no queues")
+        return
+    text = f"written by {ctx.tag}"
+    command = Command(
+        session_id=chat.session_id,
+        thread_id=chat.row.need("thread_id"),
+        instruction=f'Create notes.txt with content "{text}"',
+        client_id=web.client_id,
+        project_id=chats.PROJECT,
+        user_id=chat.asked.user_id,
+    )
+    responses = web.queues.responses(queues.output_url)
+    sent, sent_at = ctx.instant(), ctx.now()
+    await web.queues.send(queues.input_url, command)
+    answer = await ctx.sighting(
+        lambda: responses.look(command.command_id),
+        until=lambda response: response is not None,
+        within=web.settings.target_response,
+        what=f"response to command {command.command_id}",
+        pace=BLOCKING,
+    )
+    response = answer.value
+    assert response is not None
+    whole = timedelta(seconds=answer.at - sent)
+    handled = min(max(response.timestamp - sent_at, ZERO), whole)
+    spent = (Phase("handling", handled), Phase("delivery", whole - handled))
+    ctx.measure("response", since=sent, until=answer, phases=spent)
+    if not response.success:
+        raise Unexpected(f"unexpected: response to {command.instruction!r}: {response.error or response.summary}")
+
+
+async def stays_while_mapped(ctx: Context, chat: Chat, container_id: str) -> None:
+    """AS-04 and AS-03: with a thread mapped to it the container outlives the idle limit, and notes its activity."""
+    web = ctx.platform
+    await web.tables.put_mapping(
+        chat.row.need("thread_id"), session_id=chat.session_id, container_id=container_id
+    )
+    until = ctx.instant() + (1.2 * web.settings.idle_timeout).total_seconds()
+    seen: list[ContainerRow] = []
+
+    async def look() -> ContainerRow | None:
+        row = await web.tables.container(container_id)
+        if row is not None:
+            seen.append(row)
+        return row
+
+    with ctx.check("AS-04") as check:
+        await ctx.eventually(
+            look,
+            until=lambda row: ctx.instant() >= until or row is None or row.status in ("stopping", "stopped"),
+            within=2 * web.settings.idle_timeout + web.settings.scale_down_timeout,
+            what="the idle limit to pass",
+            pace=DEAR,
+        )
+        check.saw(idle_limit=web.settings.idle_timeout, states=[row.status for row in seen])
+        expect.one_of(
+            "state of a mapped container after the idle limit", seen[-1].status, ("running", "idle")
+        )
+    with ctx.check("AS-03") as check:
+        writes = sorted({row.last_activity for row in seen if row.last_activity is not None})
+        check.saw(activity_writes=writes)
+        expect.at_least("times of activity in the container's row", len(writes), 1)
+        apart = min((later - earlier for earlier, later in pairwise(writes)), default=None)
+        if apart is not None:
+            least = 0.9 * web.settings.activity_write.total_seconds()
+            expect.at_least("seconds between two writes of activity", apart.total_seconds(), least)
+    await chats.unmap_threads(ctx)
+
+
+async def leave_work_unsaved(ctx: Context, chat: Chat) -> bool:
+    """Put a file into the workspace that nobody commits, where that can be done."""
+    if not ctx.allowed("AS-06"):
+        return False
+    workspace = chats.workspace_of(ctx, chat)
+    if workspace is None or not workspace.writable:
+        ctx.skip("AS-06", "the workspace cannot be written from here (FILE_CHECK), so nothing can be left unsaved")
+        return False
+    await workspace.write(UNSAVED, f"left by {ctx.tag}\n")
+    return True
+
+
+async def goes_to_sleep(ctx: Context, chat: Chat, container_id: str) -> None:
+    """AS-05 and AS-09: with no thread mapped, the container passes through its states and its process ends well."""
+    web = ctx.platform
+    await chats.unmap_threads(ctx)
+    quiet = ctx.instant()
+    states: list[str] = []
+
+    async def look() -> bool:
+        row = await web.tables.container(container_id)
+        states.append(row.status if row else "stopped")
+        return row is None or row.status == "stopped"
+
+    with essential(ctx, "AS-05"):
+        await ctx.eventually(
+            look,
+            until=bool,
+            within=chats.patience(ctx),
+            what=f"container {container_id} stopped after the idle limit",
+            pace=DEAR,
+        )
+        gone = await ctx.sighting(
+            lambda: web.tasks.own(container_id=container_id),
+            until=lambda tasks: not tasks,
+            within=web.settings.scale_down_timeout,
+            what=f"tasks of container {container_id} gone",
+            pace=DEAR,
+        )
+        task = await chats.started_task(ctx, chat.row, stopped=True)
+        whole = timedelta(seconds=gone.at - quiet)
+        ending = fitting(stop_phases(task), whole) if task else ()
+        idle = whole - sum((phase.took for phase in ending), ZERO)
+        ctx.measure("shutdown", since=quiet, until=gone, phases=(Phase("idle", idle), *ending))
+        if task is not None and task.exit_code is not None:
+            expect.equal("exit code of a container that went to sleep", task.exit_code, 0)
+    if ctx.allowed("AS-09"):
+        with ctx.check("AS-09") as check:
+            way = [state for n, state in enumerate(states) if n == 0 or state != states[n - 1]]
+            check.saw(states=way)
+            wrong = [f"{one} → {other}" for one, other in pairwise(way) if (one, other) not in LEGAL]
+            expect.empty("changes of state that the contract does not know", wrong)
+
+
+async def message_wakes(ctx: Context) -> Chat:
+    """Measure the wake by a message: the same user writes to the same thread, and the container answers."""
+    chat = await chats.open_chat(ctx, "Add a page about them")
+    ready = await chats.until_ready(ctx, chat.row)
+    asked = chat.asked
+    instants = Instants(asked.sent, asked.sent_at, chats.accepted(asked, chat.row), healthy=ready.at)
+    spent = await chats.start_of(ctx, chat.row, instants, until=ready.at)
+    ctx.measure("wake", since=asked.sent, until=ready, path="message", phases=spent)
+    return chat
+
+
+async def work_is_saved(ctx: Context, chat: Chat) -> None:
+    """AS-06: what was not committed when the container went to sleep is there, committed as an auto-save."""
+    workspace = chats.workspace_of(ctx, chat)
+    assert workspace is not None
+    with ctx.check("AS-06") as check:
+        kept = await workspace.exists(UNSAVED)
+        subjects = await workspace.log()
+        check.saw(kept=kept, newest_commits=subjects[:5])
+        expect.true(f"{UNSAVED}, left uncommitted before the sleep", kept, wanted="the file")
+        saved = any("Auto-save: Container sleeping" in subject for subject in subjects)
+        expect.true("a commit by auto-save before the sleep", saved, wanted="'Auto-save: Container sleeping …'")
+
+
+async def clean_tree_is_left_alone(ctx: Context, chat: Chat, container_id: str) -> None:
+    """AS-08: a container with nothing to save goes to sleep without a commit of its own."""
+    web = ctx.platform
+    workspace = chats.workspace_of(ctx, chat)
+    if workspace is None or not workspace.outlives_container:
+        ctx.skip("AS-08", "the workspace cannot be seen while its container sleeps (FILE_CHECK)")
+        return
+    with ctx.check("AS-08") as check:
+        await ctx.eventually(
+            workspace.status,
+            until=lambda status: not status.dirty,
+            within=web.settings.target_response,
+            what="a clean working tree before the sleep",
+            pace=DEAR,
+        )
+        await chats.unmap_threads(ctx)
+        await ctx.eventually(
+            lambda: web.tables.container(container_id),
+            until=lambda row: row is None or row.status == "stopped",
+            within=chats.patience(ctx),
+            what=f"container {container_id} stopped after the idle limit",
+            pace=DEAR,
+        )
+        subjects = await workspace.log()
+        check.saw(newest_commits=subjects[:5])
+        expect.at_most(
+            "commits by auto-save, of which only the first had something to save",
+            sum("Auto-save: Container sleeping" in subject for subject in subjects),
+            1,
+        )

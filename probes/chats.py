@@ -1,0 +1,200 @@
+"""Parts that scenarios share: opening a chat, waiting for its container, and why that did not come."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from probes.platform import Context
+from probes.platform.settings import RoutingDialect
+from probes.platform.values import Activation, Reply, SessionRow, TaskView
+from probes.platform.workspace import Place, Workspace
+from synthetics.contract.waiting import DEAR, Sighting
+from synthetics.errors import PlatformError, ProbeBroken, TimedOut
+
+#: The seeds' user and project; the client is always this run's own.
+USER, PROJECT, THREAD = "visitor", "site", "first"
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """A session that was asked for, and its row."""
+
+    asked: Activation
+    row: SessionRow
+
+    @property
+    def session_id(self) -> str:
+        return self.asked.session_id
+
+
+@contextmanager
+def essential(ctx: Context, *cases: str) -> Iterator[None]:
+    """Check these cases, as far as they may be checked here; a failure ends the run in any case."""
+    with ExitStack() as stack:
+        for case in cases:
+            if ctx.allowed(case):
+                stack.enter_context(ctx.check(case, essential=True))
+        yield
+
+
+async def open_chat(ctx: Context, instruction: str, *, thread: str = THREAD, user: str = USER) -> Chat:
+    """A session asked for by this run's client, once its row can be seen; it can be reached by its preview."""
+    web = ctx.platform
+    asked = await web.hermes.activate(
+        instruction, user=f"{user}-{ctx.tag}", project=PROJECT, thread=f"{thread}-{ctx.tag}"
+    )
+    ctx.fact("session_looked_up", asked.looked_up)
+    row = await ctx.eventually(
+        lambda: web.tables.session(asked.session_id),
+        until=lambda row: row is not None,
+        within=web.settings.target_warm_start,
+        what=f"row of session {asked.session_id}",
+        pace=DEAR,
+    )
+    assert row is not None
+    if web.settings.routing_dialect is RoutingDialect.LAMBDA:
+        await _map_thread(ctx, row)
+    return Chat(asked, row)
+
+
+def container_of(ctx: Context, chat: Chat) -> str:
+    """The id of the chat's container: from its row, or composed as the platform composes it."""
+    row = chat.row
+    return row.container_id or ctx.platform.container_id(
+        project=PROJECT, user=chat.asked.user_id, thread=row.thread_id or ""
+    )
+
+
+def workspace_of(ctx: Context, chat: Chat) -> Workspace | None:
+    """The chat's workspace; None where FILE_CHECK names no way in that this monitor has."""
+    web = ctx.platform
+    if web.workspaces.refusal is not None:
+        return None
+    branch = f"thread-{chat.row.thread_id}" if chat.row.thread_id else ""
+    return web.workspaces.at(
+        Place(
+            chat.asked.client_id,
+            chat.asked.user_id,
+            PROJECT,
+            session_id=chat.session_id,
+            branch=chat.row.edit_branch or branch,
+        )
+    )
+
+
+def patience(ctx: Context) -> timedelta:
+    """How long going to sleep may take: the idle limit (or the suite's wait, if longer) and the scale-down."""
+    settings = ctx.platform.settings
+    return max(settings.idle_timeout, settings.session_expiry_timeout) + settings.scale_down_timeout
+
+
+async def fresh_row(ctx: Context, chat: Chat) -> SessionRow:
+    """The session's row as it is now. Raises Unexpected if it is gone."""
+    row = await ctx.platform.tables.session(chat.session_id)
+    if row is None:
+        raise Unexpected(f"unexpected: row of session {chat.session_id}: wanted one, got none")
+    return row
+
+
+async def unmap_threads(ctx: Context) -> None:
+    """Delete the mappings this run has written: while they exist, the container stays awake (contract Q16)."""
+    for thread in ctx.platform.guard.belongings.named("thread"):
+        await ctx.platform.tables.delete_mapping(thread)
+
+
+async def _map_thread(ctx: Context, row: SessionRow) -> None:
+    """Give the router the mapping that activate does not write (contract Q26)."""
+    web = ctx.platform
+    thread = row.need("thread_id")
+    if await web.tables.mapping(thread) is not None:
+        return
+    if not web.settings.isolated:
+        raise ProbeBroken(
+            "ROUTING_DIALECT=lambda needs a thread mapping, which activate does not write (contract Q26), "
+            "and writing one needs ENVIRONMENT=isolated"
+        )
+    await web.tables.put_mapping(
+        thread, session_id=row.session_id, container_id=row.need("container_id"), client_id=web.client_id
+    )
+
+
+async def until_ready(ctx: Context, session: SessionRow, *, within: timedelta | None = None) -> Sighting[Reply]:
+    """The first 2xx of the session's container. Raises TimedOut, with the likely cause.
+
+    Waits twice as long as promised, so that a slow start is measured and not only missed.
+    """
+    web = ctx.platform
+    try:
+        return await ctx.sighting(
+            lambda: web.alb.ready(session),
+            until=lambda reply: reply.ok,
+            within=within or 2 * web.settings.container_ready_timeout,
+            what=f"container of session {session.session_id} ready",
+        )
+    except TimedOut as error:
+        cause, evidence = await why_not_ready(ctx, session)
+        raise TimedOut(f"{error}; {cause}", **{**error.evidence, **evidence}) from error
+
+
+async def why_not_ready(ctx: Context, session: SessionRow) -> tuple[str, dict[str, object]]:
+    """The likely cause, drawn from the rows and from what ECS tells, and that evidence."""
+    web = ctx.platform
+    try:
+        row = await web.tables.session(session.session_id)
+        tasks = await web.tasks.own(stopped=True)
+    except PlatformError as error:
+        return f"and neither rows nor tasks could be read: {error}", {}
+    evidence: dict[str, object] = {
+        "session_status": row.status if row else "no row",
+        "tasks": [_told(task) for task in tasks],
+    }
+    newest = next(iter(tasks), None)
+    if newest is None:
+        return f"no task was ever started for it (session {evidence['session_status']})", evidence
+    if newest.stopped:
+        return f"its task stopped: {newest.stopped_reason or newest.stop_code or 'no reason given'}", evidence
+    if newest.running:
+        return "its task runs, but its health never answered", evidence
+    return f"its task is still {newest.last_status}", evidence
+
+
+def _told(task: TaskView) -> dict[str, object]:
+    return {
+        "task": task.arn.rsplit("/", 1)[-1],
+        "status": task.last_status,
+        "created": task.created_at,
+        "pull": [task.pull_started_at, task.pull_stopped_at],
+        "started": task.started_at,
+        "stopped_reason": task.stopped_reason,
+    }
+
+
+async def start_of(ctx: Context, session: SessionRow, instants: Instants, *, until: float) -> tuple[Phase, ...]:
+    """The phases of a start, from what was seen and from the timestamps of the task that was started.
+
+    Keeps which version of the platform it was, and how far AWS's clock had to be moved to fit.
+    """
+    task = await started_task(ctx, session)
+    if task is not None:
+        ctx.version("task_definition", task.task_definition or "not told")
+        ctx.version("image", task.image_digest or "not told")
+    split = start_phases(instants, task, until=until)
+    if split.clock_skew:
+        ctx.fact("clock_skew_seconds", f"{split.clock_skew.total_seconds():.3f}")
+    return split.phases
+
+
+async def started_task(ctx: Context, session: SessionRow, *, stopped: bool = False) -> TaskView | None:
+    """The newest task of the session's client that ECS has started."""
+    client = session.client_id or ctx.platform.client_id
+    tasks = await ctx.platform.tasks.own(client_id=client, stopped=stopped)
+    return next((task for task in tasks if task.started_at is not None), None)
+
+
+def accepted(asked: Activation, row: SessionRow) -> float:
+    """When the session row came to be, on the worker's clock: its own time, if it lies within the request."""
+    if row.created_at is None:
+        return asked.answered
+    told = asked.sent + (row.created_at - asked.sent_at).total_seconds()
+    return min(max(told, asked.sent), asked.answered)

@@ -1,0 +1,273 @@
+"""Cold start (contract §12.1): from no container at all to a preview that shows the wanted change."""
+
+from datetime import timedelta
+
+from probes import chats
+from probes.cases import cases
+from probes.chats import Chat, essential
+from probes.platform import Context
+from probes.platform.phases import Instants, fitting, stop_phases
+from probes.platform.settings import ActivateMode, RoutingDialect
+from probes.platform.values import Reply
+from probes.timings import COLD_START, SHUTDOWN, WARM_START
+from synthetics.contract import expect
+from synthetics.contract.probe import Price, ProbeSpec, Severity, Step, probe
+from synthetics.contract.waiting import DEAR, Sighting
+from synthetics.errors import PlatformError, TimedOut, Unexpected
+from synthetics.model.timing import ZERO, Phase
+
+NONSENSE = Step("nonsense_is_refused", budget=timedelta(seconds=5))
+ASK = Step("a_change_is_asked_for", budget=timedelta(seconds=10))
+START = Step("a_container_starts", budget=timedelta(seconds=60))
+PREVIEW = Step("the_preview_appears", budget=timedelta(seconds=10))
+EDIT = Step("the_change_is_there", budget=timedelta(seconds=30))
+WARM = Step("the_next_session_is_warm", budget=timedelta(seconds=10))
+EXPIRE = Step("a_session_expires", budget=timedelta(seconds=10))
+SLEEP = Step("everything_goes_to_sleep", budget=timedelta(minutes=7))
+
+SPEC = ProbeSpec(
+    name="cold-start",
+    owner="platform",
+    severity=Severity.PAGE,
+    every=timedelta(minutes=15),
+    timeout=timedelta(minutes=13),
+    steps=(NONSENSE, ASK, START, PREVIEW, EDIT, WARM, EXPIRE, SLEEP),
+    cases=cases("CS-01", "CS-02", "CS-03", "CS-04", "CS-05", "CS-06", "CS-07", "CS-08"),
+    timings=(COLD_START, WARM_START, SHUTDOWN),
+    exclusive=frozenset({"edit-service"}),
+    price=Price.FAIR,
+)
+
+INSTRUCTION = 'Add a new page called "Test Page"'
+WANTED_FILE = "src/pages/test-page.astro"
+
+
+@probe(SPEC)
+async def cold_start(ctx: Context) -> None:
+    """Someone whose site is asleep asks for a change and sees it in their preview within a minute."""
+    ctx.cleanup(ctx.platform.clean_up)
+    ctx.fact("session_factory", "http")
+
+    async with ctx.step(NONSENSE):
+        await nonsense_is_refused(ctx)
+
+    async with ctx.step(ASK):
+        with essential(ctx, "CS-01"):
+            await nothing_runs(ctx)
+            chat = await chats.open_chat(ctx, INSTRUCTION)
+            expect.one_of("status of the new session", chat.row.status, ("initializing", "active"))
+
+    async with ctx.step(START):
+        await not_ready_at_once(ctx, chat)
+        with essential(ctx, "CS-01", "CS-06"):
+            ready = await chats.until_ready(ctx, chat.row)
+            took = timedelta(seconds=ready.at - chat.asked.sent)
+            expect.within("time until ready", took, ctx.platform.settings.target_cold_start)
+
+    async with ctx.step(PREVIEW):
+        await preview_appears(ctx, chat, ready)
+
+    async with ctx.step(EDIT):
+        await change_is_there(ctx, chat)
+
+    async with ctx.step(WARM):
+        warm = await next_session_is_warm(ctx)
+
+    async with ctx.step(EXPIRE):
+        if warm and ctx.allowed("CS-02"):
+            await session_expires(ctx, warm)
+
+    async with ctx.step(SLEEP):
+        if ctx.allowed("CS-03"):
+            await everything_sleeps(ctx, chat)
+
+
+async def nonsense_is_refused(ctx: Context) -> None:
+    """CS-04: an empty client id is answered with an error, and nothing is made."""
+    web = ctx.platform
+    with ctx.check("CS-04") as check:
+        nobody = web.hermes.user(f"nobody-{ctx.tag}")
+        reply = await web.hermes.activate_raw({"clientId": "", "userId": nobody, "instruction": INSTRUCTION})
+        check.saw(**reply.evidence())
+        expect.true("an answer to an empty clientId", reply.status, wanted="an answer")
+        expect.at_least("status for an empty clientId", reply.status, 400)
+        expect.empty("sessions made for nobody", await web.tables.sessions_of_user(nobody))
+        expect.empty("tasks started for nobody", await web.tasks.own(user_id=nobody))
+
+
+async def nothing_runs(ctx: Context) -> None:
+    """The first half of CS-01's setting: no edit task; Hermes' count is only kept."""
+    web = ctx.platform
+    hermes = await web.tasks.hermes_service()
+    ctx.fact("hermes_tasks", hermes.running)
+    if not web.settings.isolated:
+        return
+    await ctx.eventually(
+        web.tasks.count,
+        until=lambda count: count.total == 0,
+        within=web.settings.scale_down_timeout,
+        what="edit tasks before the cold start to be 0",
+        pace=DEAR,
+    )
+
+
+async def not_ready_at_once(ctx: Context, chat: Chat) -> None:
+    """CS-05: right after a cold activate nothing is ready; a signal that is always green proves nothing."""
+    web = ctx.platform
+    if web.settings.activate_mode is ActivateMode.SYNC:
+        ctx.skip("CS-05", "activate answers only when the container is ready (ACTIVATE_MODE=sync)")
+        return
+    if chat.asked.looked_up or chat.asked.took > web.settings.target_cold_start / 10:
+        ctx.skip("CS-05", f"activate took {chat.asked.took.total_seconds():.1f} s; it may well be ready by now")
+        return
+    with ctx.check("CS-05") as check:
+        try:
+            early = await ctx.eventually(
+                lambda: web.alb.ready(chat.row),
+                until=lambda reply: reply.ok,
+                within=timedelta(milliseconds=100),
+                what="container not ready yet, as it should be: an answer",
+            )
+        except TimedOut as error:
+            check.saw(answered=str(error))
+            expect.contains("the readiness error", str(error), "not ready")
+        else:
+            raise Unexpected(
+                "unexpected: readiness 100 ms after a cold activate: wanted not ready, "
+                f"got {early.status} from {early.request}"
+            )
+
+
+async def preview_appears(ctx: Context, chat: Chat, ready: Sighting[Reply]) -> None:
+    """CS-08, and CS-01's preview: the address that activate gave answers 200, and so does the session's page."""
+    web = ctx.platform
+    preview = None
+    with ctx.check("CS-08") as check:
+        url = chat.asked.preview_url or (await chats.fresh_row(ctx, chat)).need("preview_url")
+        check.saw(preview_url=url)
+        preview = await ctx.sighting(
+            lambda: web.alb.preview(url),
+            until=lambda reply: reply.status == 200,
+            within=web.settings.container_ready_timeout,
+            what=f"preview {url} answering 200",
+        )
+        page = await _session_page(ctx, chat)
+        check.one_of("status of the session's page", page.status, wanted={200}, tolerated={302, 404})
+    if preview is not None:
+        asked = chat.asked
+        instants = Instants(
+            asked.sent, asked.sent_at, chats.accepted(asked, chat.row), healthy=ready.at, preview=preview.at
+        )
+        spent = await chats.start_of(ctx, chat.row, instants, until=preview.at)
+        ctx.measure("cold_start", since=asked.sent, until=preview, phases=spent)
+    if ctx.allowed("CS-01"):
+        with ctx.check("CS-01"):
+            expect.true("the preview of the new session", preview is not None, wanted="200")
+            await _is_running(ctx)
+
+
+async def _session_page(ctx: Context, chat: Chat) -> Reply:
+    web = ctx.platform
+    if web.settings.routing_dialect is RoutingDialect.PATH:
+        return await web.alb.session_page(chat.session_id)
+    return await web.alb.router(web.client_id, chat.row.need("thread_id"))
+
+
+async def _is_running(ctx: Context) -> None:
+    """At least one edit task, as far as the counts have caught up (they lag by seconds)."""
+    await ctx.eventually(
+        ctx.platform.tasks.count,
+        until=lambda count: count.total >= 1,
+        within=timedelta(seconds=10),
+        what="edit tasks while the preview answers to be at least 1",
+        pace=DEAR,
+    )
+
+
+async def change_is_there(ctx: Context, chat: Chat) -> None:
+    """CS-01: the page that was asked for is in the workspace (kept apart from the preview, contract Q34)."""
+    web = ctx.platform
+    if not ctx.allowed("CS-01"):
+        return
+    with ctx.check("CS-01") as check:
+        workspace = chats.workspace_of(ctx, chat)
+        if workspace is None:
+            check.degrade(f"nobody looked for {WANTED_FILE}: {web.workspaces.refusal}")
+            return
+        await ctx.eventually(
+            lambda: workspace.exists(WANTED_FILE),
+            until=bool,
+            within=web.settings.target_response,
+            what=f"{WANTED_FILE} in the workspace (the session is up, but the edit was not applied)",
+            pace=DEAR,
+        )
+        total = timedelta(seconds=ctx.instant() - chat.asked.sent)
+        expect.within("the whole cold start", total, web.settings.target_cold_start_total)
+
+
+async def next_session_is_warm(ctx: Context) -> Chat | None:
+    """CS-07: with the container up, the next session of the same user is made in seconds."""
+    web = ctx.platform
+    with ctx.check("CS-07") as check:
+        chat = await chats.open_chat(ctx, "Add a contact page", thread="second")
+        check.saw(session=chat.session_id, took=chat.asked.took, looked_up=chat.asked.looked_up)
+        ready = await chats.until_ready(ctx, chat.row)
+        health = timedelta(seconds=max(0.0, ready.at - chat.asked.answered))
+        spent = (Phase("request", chat.asked.took), Phase("health", health))
+        ctx.measure("warm_start", since=chat.asked.sent, until=ready, phases=spent)
+        expect.within("time to create a warm session", chat.asked.took, web.settings.target_warm_start)
+    return None if check.failed else chat
+
+
+async def session_expires(ctx: Context, chat: Chat) -> None:
+    """CS-02: a session that is marked expired reads as expired, and one that is deleted is gone."""
+    web = ctx.platform
+    with ctx.check("CS-02"):
+        settled = await ctx.eventually(
+            lambda: web.tables.session(chat.session_id),
+            until=lambda row: row is not None and row.status == "active",
+            within=web.settings.target_warm_start,
+            what=f"session {chat.session_id} active",
+            pace=DEAR,
+        )
+        assert settled is not None
+        await web.tables.update_session(settled, status="expired")
+        expect.equal("status after expiry", (await chats.fresh_row(ctx, chat)).status, "expired")
+        await web.tables.delete_session_rows(chat.session_id)
+        expect.equal("the row after its deletion", await web.tables.session(chat.session_id), None)
+
+
+async def everything_sleeps(ctx: Context, chat: Chat) -> None:
+    """CS-03 and the end of CS-01: left alone, the container goes, no edit task is left, the session expires.
+
+    Only tables and ECS are asked meanwhile: looking at the preview would keep the container awake.
+    """
+    web = ctx.platform
+    await chats.unmap_threads(ctx)
+    quiet = ctx.instant()
+    gone = None
+    with ctx.check("CS-03") as check:
+        gone = await ctx.sighting(
+            web.tasks.count,
+            until=lambda count: count.total == 0,
+            within=chats.patience(ctx),
+            what="edit tasks after the idle limit to be 0",
+            pace=DEAR,
+        )
+        check.saw(idle_limit=web.settings.idle_timeout, took=gone.at - quiet)
+    if gone is not None:
+        whole = timedelta(seconds=gone.at - quiet)
+        task = await chats.started_task(ctx, chat.row, stopped=True)
+        ending = fitting(stop_phases(task), whole) if task else ()
+        idle = whole - sum((phase.took for phase in ending), ZERO)
+        ctx.measure("shutdown", since=quiet, until=gone, phases=(Phase("idle", idle), *ending))
+    with ctx.check("CS-01"):
+        if gone is None:
+            raise PlatformError("unexpected: edit tasks after the idle limit: wanted 0, got some")
+        await ctx.eventually(
+            lambda: web.tables.session(chat.session_id),
+            until=lambda row: row is None or row.terminal,
+            within=web.settings.scale_down_timeout,
+            what=f"session {chat.session_id} expired after its container went to sleep",
+            pace=DEAR,
+        )

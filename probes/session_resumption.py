@@ -1,0 +1,305 @@
+"""Session resumption (contract §12.6): a chat whose container sleeps comes back, however it is woken."""
+
+import asyncio
+from datetime import timedelta
+
+from probes import chats, sleepers
+from probes.cases import cases
+from probes.platform import Context
+from probes.platform.phases import Instants
+from probes.platform.settings import RoutingDialect
+from probes.platform.values import Reply
+from probes.sleepers import Sleeper
+from probes.timings import RESUME, wake
+from synthetics.contract import expect
+from synthetics.contract.probe import Price, ProbeSpec, Severity, Step, probe
+from synthetics.contract.waiting import DEAR
+
+UNKNOWN = Step("strangers_are_told_so", budget=timedelta(seconds=5))
+WAKE = Step("a_sleeping_chat_wakes", budget=timedelta(seconds=60))
+AWAKE = Step("an_awake_chat_answers_at_once", budget=timedelta(seconds=2))
+AGAIN = Step("it_sleeps_and_wakes_again", budget=timedelta(seconds=60))
+TOGETHER = Step("three_wake_it_together", budget=timedelta(seconds=60))
+LOOK = Step("a_look_at_the_preview_wakes_it", budget=timedelta(seconds=60))
+LIFE = Step("a_session_lives_through_the_api", budget=timedelta(seconds=60))
+
+SPEC = ProbeSpec(
+    name="session-resumption",
+    owner="platform",
+    severity=Severity.PAGE,
+    every=timedelta(minutes=30),
+    timeout=timedelta(minutes=12),
+    steps=(UNKNOWN, WAKE, AWAKE, AGAIN, TOGETHER, LOOK, LIFE),
+    cases=cases(
+        *(f"SR-{n:02}" for n in range(1, 11)),
+        *(f"SA-{n:02}" for n in range(1, 6)),
+    ),
+    timings=(wake("api", "preview"), RESUME),
+    shares=frozenset({"edit-service"}),
+    leans_on=("cold-start",),
+    price=Price.FAIR,
+)
+
+AWAKE_STATES = ("starting", "running")
+NEEDS_ROUTER = "the router answers only in the lambda dialect (ROUTING_DIALECT)"
+
+
+@probe(SPEC)
+async def session_resumption(ctx: Context) -> None:
+    """Someone who comes back to a sleeping chat, by message, link or mail, finds it awake within a minute."""
+    ctx.cleanup(ctx.platform.clean_up)
+    ctx.fact("session_factory", "direct")
+
+    async with ctx.step(UNKNOWN):
+        await strangers_are_told_so(ctx)
+
+    if not all([ctx.allowed(case) for case in ("SR-01", "SR-02", "SR-07", "SR-08", "SR-09")]):
+        return
+
+    async with ctx.step(WAKE):
+        sleeper = await sleepers.fall_asleep(ctx)
+        await wakes(ctx, sleeper)
+
+    async with ctx.step(AWAKE):
+        await answers_at_once(ctx, sleeper)
+        await refuses_upgrades(ctx, sleeper)
+
+    async with ctx.step(AGAIN):
+        await sleeps_and_wakes(ctx, sleeper)
+
+    async with ctx.step(TOGETHER):
+        await three_wake_it_together(ctx, sleeper)
+
+    async with ctx.step(LOOK):
+        await a_look_wakes(ctx, sleeper)
+
+    async with ctx.step(LIFE):
+        await lives_through_the_api(ctx)
+
+
+async def strangers_are_told_so(ctx: Context) -> None:
+    """SR-03, SA-02, SA-04 and SR-05: a thread nobody knows, and requests that lack something."""
+    web = ctx.platform
+    stranger = web.hermes.own_thread(f"stranger-{ctx.tag}")
+    reply = await web.hermes.resume_preview(stranger)
+    for case in ("SR-03", "SA-02"):
+        with ctx.check(case) as check:
+            check.saw(**reply.evidence())
+            expect.equal("status for an unknown thread", reply.status, 404)
+            expect.contains("message for an unknown thread", reply.message(), "not found")
+    with ctx.check("SA-04") as check:
+        missing = await web.hermes.resume_raw({"clientId": web.client_id})
+        check.saw(**missing.evidence())
+        check.one_of("status without chatThreadId", missing.status, wanted={400}, tolerated={404})
+    if web.settings.routing_dialect is not RoutingDialect.LAMBDA:
+        ctx.skip("SR-05", NEEDS_ROUTER)
+        return
+    with ctx.check("SR-05") as check:
+        page = await web.alb.router(web.client_id, stranger)
+        check.saw(**page.evidence())
+        expect.equal("status of an unknown thread's preview", page.status, 404)
+        for wanted in ("Edit Session Not Found", stranger, web.client_id):
+            expect.contains("page of an unknown thread", page.text, wanted)
+
+
+async def wakes(ctx: Context, sleeper: Sleeper) -> None:
+    """SR-01, SR-09, SA-01: a stopped container is started by one request, and its row comes to say so."""
+    web = ctx.platform
+    asked, wall = ctx.instant(), ctx.now()
+    reply = await web.hermes.resume_preview(sleeper.thread)
+    answered = ctx.instant()
+    with ctx.check("SA-01") as check:
+        check.saw(**reply.evidence())
+        expect.equal("status of a resume", reply.status, 201)
+        _has_the_fields(reply)
+    await _refused_wakes_recover(ctx, sleeper, reply)
+    with ctx.check("SR-01", essential=True) as check:
+        check.saw(**reply.evidence())
+        expect.equal("status of waking a stopped container", reply.status, 201)
+        body = reply.json()
+        expect.equal("sessionId of the resumed session", body.get("sessionId"), sleeper.session_id)
+        expect.equal("containerId of the resumed session", body.get("containerId"), sleeper.container_id)
+        expect.one_of("status of the resumed session", body.get("status"), AWAKE_STATES)
+        ready = await chats.until_ready(ctx, sleeper.row, within=2 * web.settings.target_wake)
+        instants = Instants(asked, wall, answered, healthy=ready.at)
+        spent = await chats.start_of(ctx, sleeper.row, instants, until=ready.at)
+        ctx.measure("wake", since=asked, until=ready, path="api", phases=spent)
+        await sleepers.until_running(ctx, sleeper)
+        expect.within("time until awake", timedelta(seconds=ready.at - asked), web.settings.target_wake)
+        if not isinstance(body.get("containerIp"), str):
+            check.degrade(f"containerIp: wanted a text, got {body.get('containerIp')!r}")
+    with ctx.check("SR-09"):
+        expect.within("answer to a wake", timedelta(seconds=answered - asked), web.settings.target_wake_api)
+        expect.within(
+            "start after a wake", timedelta(seconds=ready.at - answered), web.settings.target_wake_start
+        )
+        expect.within("the whole wake", timedelta(seconds=ready.at - asked), web.settings.target_wake_total)
+
+
+def _has_the_fields(reply: Reply) -> None:
+    """SA-01: the body's fields and their types, no more and no less."""
+    body = reply.json()
+    wanted = {"sessionId", "containerId", "status"}
+    optional = {"containerIp", "taskArn"}
+    expect.empty("fields missing in a resume's answer", sorted(wanted - body.keys()))
+    expect.empty("fields nobody promised in a resume's answer", sorted(body.keys() - wanted - optional))
+    for name in sorted(body.keys() & (wanted | optional)):
+        if body[name] is not None:
+            expect.true(f"{name} in a resume's answer", isinstance(body[name], str), wanted="a text")
+    expect.one_of(
+        "status in a resume's answer", body["status"], ("running", "starting", "idle", "stopped", "unknown")
+    )
+
+
+async def _refused_wakes_recover(ctx: Context, sleeper: Sleeper, reply: Reply) -> None:
+    """SR-10 and SA-03, seen only when the platform refuses by itself: a reason is given, and a retry works."""
+    if reply.status != 500:
+        ctx.skip("SR-10", "no wake was refused in this run, so there was nothing to recover from")
+        ctx.skip("SA-03", "no wake was refused in this run, so no refusal could be read")
+        return
+    with ctx.check("SA-03") as check:
+        check.saw(**reply.evidence())
+        expect.contains("message of a refused wake", reply.message(), "Failed to resume session: ")
+    with ctx.check("SR-10"):
+        row = await ctx.platform.tables.container(sleeper.container_id)
+        status = row.status if row else "gone"
+        expect.different("status of the container row after a refused wake", status, "starting")
+        again = await ctx.platform.hermes.resume_preview(sleeper.thread)
+        expect.equal("status of the wake after a refused one", again.status, 201)
+
+
+async def answers_at_once(ctx: Context, sleeper: Sleeper) -> None:
+    """SR-02: for a container that runs, resume-preview says so within two seconds and starts nothing."""
+    web = ctx.platform
+    with ctx.check("SR-02") as check:
+        before = await web.tasks.own(container_id=sleeper.container_id)
+        asked = ctx.instant()
+        reply = await web.hermes.resume_preview(sleeper.thread)
+        timing = ctx.measure("resume", since=asked, until=ctx.instant())
+        check.saw(**reply.evidence())
+        expect.equal("status of resuming a running container", reply.status, 201)
+        expect.equal("state told of a running container", reply.json().get("status"), "running")
+        expect.within("answer for a running container", timing.took, web.settings.target_resume_running)
+        after = await web.tasks.own(container_id=sleeper.container_id)
+        expect.equal("tasks after resuming a running container", len(after), len(before))
+
+
+async def refuses_upgrades(ctx: Context, sleeper: Sleeper) -> None:
+    """SR-06: the router cannot carry WebSockets, and says so."""
+    web = ctx.platform
+    if web.settings.routing_dialect is not RoutingDialect.LAMBDA:
+        ctx.skip("SR-06", NEEDS_ROUTER)
+        return
+    with ctx.check("SR-06") as check:
+        host = web.settings.preview_host(web.client_id)
+        answer = await web.alb.upgrade(host, f"/session/{sleeper.thread}/_astro/hmr")
+        check.saw(status=answer.status, body=answer.body, failure=answer.failure)
+        wanted = web.settings.ws_unsupported_status
+        check.one_of("status of an upgrade through the router", answer.status, wanted=wanted, tolerated={400})
+        if answer.status in wanted:
+            expect.contains("answer to an upgrade", answer.body, "WebSocket not supported")
+
+
+async def sleeps_and_wakes(ctx: Context, sleeper: Sleeper) -> None:
+    """SR-07: gone to sleep after twenty idle minutes, the chat is woken like any other."""
+    web = ctx.platform
+    with ctx.check("SR-07") as check:
+        await sleepers.put_to_sleep(ctx, sleeper)
+        reply = await web.hermes.resume_preview(sleeper.thread)
+        check.saw(**reply.evidence())
+        expect.equal("status of the wake after sleep", reply.status, 201)
+        expect.one_of("state told after sleep", reply.json().get("status"), AWAKE_STATES)
+        await chats.until_ready(ctx, sleeper.row, within=2 * web.settings.target_wake)
+        await sleepers.until_running(ctx, sleeper)
+
+
+async def three_wake_it_together(ctx: Context, sleeper: Sleeper) -> None:
+    """SR-08: three who come at once are all served, soon, by one task."""
+    web = ctx.platform
+    with ctx.check("SR-08") as check:
+        await sleepers.put_to_sleep(ctx, sleeper)
+        known = {task.arn for task in await web.tasks.own(container_id=sleeper.container_id)}
+        asked = ctx.instant()
+        replies = await asyncio.gather(*(web.hermes.resume_preview(sleeper.thread) for _ in range(3)))
+        took = timedelta(seconds=ctx.instant() - asked)
+        check.saw(statuses=[reply.status for reply in replies], took=took)
+        expect.equal("statuses of three wakes at once", [reply.status for reply in replies], [201, 201, 201])
+        expect.within("three wakes at once", took, web.settings.target_concurrent_wakes)
+        await chats.until_ready(ctx, sleeper.row, within=2 * web.settings.target_wake)
+        await sleepers.until_running(ctx, sleeper)
+        started = {task.arn for task in await web.tasks.own(container_id=sleeper.container_id)} - known
+        check.saw(tasks=sorted(started))
+        expect.equal("tasks started by three wakes at once", len(started), 1)
+
+
+async def a_look_wakes(ctx: Context, sleeper: Sleeper) -> None:
+    """SR-04: a look at the preview of a sleeping chat shows the waking page, and wakes it."""
+    web = ctx.platform
+    if web.settings.routing_dialect is not RoutingDialect.LAMBDA:
+        ctx.skip("SR-04", NEEDS_ROUTER)
+        return
+    with ctx.check("SR-04") as check:
+        await sleepers.put_to_sleep(ctx, sleeper)
+        asked, wall = ctx.instant(), ctx.now()
+        page = await web.alb.router(web.client_id, sleeper.thread)
+        answered = ctx.instant()
+        check.saw(**page.evidence())
+        _is_the_waking_page(ctx, page, sleeper)
+        if not page.header("retry-after"):
+            check.degrade("the waking page has no Retry-After, so browsers and clients must guess")
+        ready = await ctx.sighting(
+            lambda: web.alb.router(web.client_id, sleeper.thread),
+            until=lambda reply: reply.status == 200,
+            within=2 * web.settings.target_wake,
+            what="the preview of a chat that a look has woken",
+        )
+        instants = Instants(asked, wall, answered, preview=ready.at)
+        spent = await chats.start_of(ctx, sleeper.row, instants, until=ready.at)
+        ctx.measure("wake", since=asked, until=ready, path="preview", phases=spent)
+        expect.within("time until the preview", timedelta(seconds=ready.at - asked), web.settings.target_wake)
+
+
+def _is_the_waking_page(ctx: Context, page: Reply, sleeper: Sleeper) -> None:
+    starting = ctx.platform.settings.starting_page_status
+    if page.status == 502 and "container unreachable" in page.text.casefold():
+        return  # routed and woken; the proxying came too early
+    expect.one_of("status of a sleeping chat's preview", page.status, {200, *starting})
+    if page.status in starting:
+        expect.contains("page of a sleeping chat", page.text, "Waking Up Edit Session")
+        expect.contains("page of a sleeping chat", page.text, sleeper.thread)
+
+
+async def lives_through_the_api(ctx: Context) -> None:
+    """SA-05: activate, status, resume, keepalive, deactivate, each with its code and body."""
+    web = ctx.platform
+    with ctx.check("SA-05") as check:
+        chat = await chats.open_chat(ctx, "Add an about page", thread="life")
+        expect.equal("status of activate", chat.asked.reply.status, 201)
+        await chats.until_ready(ctx, chat.row)
+        status = await web.hermes.status(chat.session_id)
+        expect.one_of("state told by status", status.json().get("status"), ("initializing", "active"))
+        thread = chat.row.need("thread_id")
+        resumed = await web.hermes.resume_preview(thread)
+        if resumed.status == 404:
+            check.degrade("resume of an activated session: 404, activate writes no thread mapping (Q26)")
+        else:
+            expect.equal("status of resume", resumed.status, 201)
+        kept = (await web.hermes.keepalive(chat.session_id)).json()
+        expect.true("ttl told by keepalive", isinstance(kept.get("ttl"), int) and kept["ttl"], wanted="seconds")
+        left = await web.hermes.deactivate(chat.session_id)
+        expect.equal("status of deactivate", left.status, 201)
+        expect.equal(
+            "answer of deactivate",
+            left.json(),
+            {"status": "draining", "message": "Session deactivation initiated"},
+        )
+        ended = await ctx.eventually(
+            lambda: web.tables.session(chat.session_id),
+            until=lambda row: row is None or row.terminal,
+            within=web.settings.session_expiry_timeout,
+            what=f"session {chat.session_id} expired after deactivate",
+            pace=DEAR,
+        )
+        check.saw(ended=None if ended is None else ended.status)
+
+

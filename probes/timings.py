@@ -1,0 +1,47 @@
+"""What users wait for, declared once: public names, phases and targets (contract §10)."""
+
+from datetime import timedelta
+
+from probes.platform.phases import START_PHASES, STOP_PHASES
+from synthetics.contract.probe import TimingSpec
+
+COLD_START = TimingSpec(
+    "cold_start",
+    "From asking for a change, with no container up, to the first 200 of the preview.",
+    phases=START_PHASES,
+    target=timedelta(seconds=60),
+)
+WARM_START = TimingSpec(
+    "warm_start",
+    "From asking for a session, with its container up, to the container answering for it.",
+    phases=("request", "health"),
+    target=timedelta(seconds=5),
+)
+SHUTDOWN = TimingSpec(
+    "shutdown",
+    "From the last activity to no task being left.",
+    phases=("idle", *STOP_PHASES),
+    target=timedelta(minutes=5),
+)
+RESUME = TimingSpec(
+    "resume",
+    "How long resume-preview takes to answer for a chat that is awake.",
+    target=timedelta(seconds=2),
+)
+RESPONSE = TimingSpec(
+    "response",
+    "From sending a command to having its response: how long until it was handled, and until it was here.",
+    phases=("handling", "delivery"),
+    target=timedelta(seconds=30),
+)
+
+
+def wake(*paths: str) -> TimingSpec:
+    """Waking, by the ways (`api`, `preview`, `message`) that a probe takes."""
+    return TimingSpec(
+        "wake",
+        "From asking a sleeping chat's container to wake to its first answer.",
+        paths=paths,
+        phases=START_PHASES,
+        target=timedelta(seconds=60),
+    )
