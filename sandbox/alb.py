@@ -1,0 +1,156 @@
+"""The load balancer: one public entrance, and the rules of contract §2.2 for where a request goes.
+
+Sessions are looked up in the tables for every request: nothing is cached, so an answer is never older than the
+rows it follows from.
+"""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from urllib.parse import parse_qs, unquote
+
+from sandbox import pages
+from sandbox.faults import Faults
+from sandbox.hermes.cloud import CloudError, Row, text
+from sandbox.hermes.tables import Tables
+from sandbox.proxy import Action, Call, Conversation, Fixed, Forward, Head, Invoke, alb_answer
+from sandbox.router import client_of
+from sandbox.settings import SandboxSettings
+
+IDLE_SECONDS = 60.0
+SHORTEST_IDLE = 5.0
+"""Real seconds: a target on this machine may need so long whatever the platform's speed is."""
+ALIVE = ("running", "idle", "starting")
+
+
+class Alb:
+    """Listens, and sends every request where its rule says."""
+
+    def __init__(
+        self,
+        settings: SandboxSettings,
+        tables: Tables,
+        faults: Faults,
+        *,
+        router: Callable[[Call], Awaitable[Fixed]],
+        hermes_up: Callable[[], bool],
+    ) -> None:
+        self._settings = settings
+        self._tables = tables
+        self._faults = faults
+        self._router = Invoke(router)
+        self._hermes_up = hermes_up
+        self._idle = max(settings.seconds(IDLE_SECONDS), SHORTEST_IDLE)
+        self._server: asyncio.Server | None = None
+        self._open: set[asyncio.Task[None]] = set()
+
+    async def start(self, listener: socket.socket) -> None:
+        """Answer on a bound socket until `stop`."""
+        self._server = await asyncio.start_server(self._talk, sock=listener)
+
+    async def stop(self) -> None:
+        """Hang up on everybody."""
+        if self._server is None:
+            return
+        self._server.close()
+        for conversation in self._open:
+            conversation.cancel()
+        await asyncio.gather(*self._open, return_exceptions=True)
+        await self._server.wait_closed()
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        conversation = asyncio.create_task(Conversation(reader, writer, self.choose, self._idle).run())
+        self._open.add(conversation)
+        conversation.add_done_callback(self._open.discard)
+        await asyncio.gather(conversation, return_exceptions=True)
+
+    async def choose(self, head: Head) -> Action:
+        """What to do with a request."""
+        if _malformed(head.path):
+            return alb_answer(HTTPStatus.BAD_REQUEST)
+        try:
+            return await self._rule(head)
+        except CloudError:
+            return alb_answer(HTTPStatus.SERVICE_UNAVAILABLE)
+
+    async def _rule(self, head: Head) -> Action:
+        path = head.path
+        dialect = self._settings.routing_dialect
+        if dialect != "path" and client_of(head.host, self._settings.preview_domain):
+            return self._router if path.startswith("/session/") else _NO_SESSION
+        if path.startswith("/hermes/") or path == "/hermes":
+            return self._to_hermes()
+        if path.startswith("/session/"):
+            return await self._to_session(path.split("/")[2])
+        if dialect != "lambda":
+            if path.startswith("/api/"):
+                return await self._to_api(head.header("x-session-id"))
+            if path.startswith("/ws/"):
+                return await self._to_socket(head.query)
+            if path.startswith(("/preview/", "/_astro/")):
+                return await self._to_any()
+        return _HEALTHY
+
+    def _to_hermes(self) -> Action:
+        if not self._hermes_up() or self._faults.strikes("hermes-down") is not None:
+            return alb_answer(HTTPStatus.SERVICE_UNAVAILABLE)
+        return Forward(self._settings.host, self._settings.hermes_port)
+
+    async def _to_session(self, session: str) -> Action:
+        """By session id (G1); where the router is there, ids that are no session are chat threads."""
+        row = await self._session(unquote(session))
+        if row is not None:
+            return await self._to_container_of(row)
+        if self._settings.routing_dialect == "path":
+            return alb_answer(HTTPStatus.NOT_FOUND)
+        return self._router
+
+    async def _to_api(self, session: str) -> Action:
+        if not session:
+            return await self._to_any()
+        row = await self._session(session)
+        return alb_answer(HTTPStatus.NOT_FOUND) if row is None else await self._to_container_of(row)
+
+    async def _to_socket(self, query: str) -> Action:
+        wanted = parse_qs(query).get("sessionId", [""])[0]
+        row = await self._session(wanted) if wanted else None
+        return alb_answer(HTTPStatus.NOT_FOUND) if row is None else await self._to_container_of(row)
+
+    async def _to_any(self) -> Action:
+        """Any container that answers, as a target group without stickiness would pick one."""
+        running = await self._tables.containers.having("status", "running")
+        addresses = [ip for row in running if (ip := text(row, "containerIp")) not in ("", "unknown")]
+        return self._to_address(addresses[-1] if addresses else "")
+
+    async def _session(self, session: str) -> Row | None:
+        rows = [row for row in await self._tables.sessions.rows(session) if "status" in row] if session else []
+        return rows[-1] if rows else None
+
+    async def _to_container_of(self, session: Row) -> Action:
+        name = text(session, "containerId")
+        container = await self._tables.containers.row(name) if name else None
+        if container is None:
+            return self._to_address(text(session, "containerIp"))
+        return self._to_address(text(container, "containerIp") if text(container, "status") in ALIVE else "")
+
+    def _to_address(self, ip: str) -> Action:
+        if ip in ("", "unknown"):
+            return alb_answer(HTTPStatus.SERVICE_UNAVAILABLE)
+        return Forward(ip, self._settings.container_port)
+
+
+_HEALTHY = Fixed(200, b"healthy", "text/plain")
+_NO_SESSION = Fixed(404, pages.no_active_session().encode(), "text/html")
+
+
+def _malformed(path: str) -> bool:
+    """Whether the load balancer itself refuses this path (contract §2.7)."""
+    plain = unquote(path)
+    segments = plain.split("/")
+    return (
+        not plain.startswith("/")
+        or "\0" in plain
+        or ".." in segments
+        or (segments[1] == "session" and plain.strip("/") == "session")
+    )

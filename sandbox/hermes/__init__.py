@@ -1,0 +1,1 @@
+"""Hermes: the session API of the sandbox, talking to AWS over the wire as the real one does."""

@@ -1,0 +1,40 @@
+"""Hermes' health, told briefly or at length (contract §2.5)."""
+
+from collections.abc import Awaitable
+
+from sandbox.hermes.answers import now_iso
+from sandbox.hermes.cloud import Cloud, CloudError, Row
+from sandbox.hermes.tables import Tables
+from sandbox.settings import SandboxSettings
+
+
+class Health:
+    """What GET /health answers; HTTP stays 200 also when something is wrong."""
+
+    def __init__(self, settings: SandboxSettings, cloud: Cloud, tables: Tables) -> None:
+        self._long = settings.hermes_health == "long"
+        self._cloud = cloud
+        self._tables = tables
+
+    async def body(self) -> Row:
+        if not self._long:
+            return {"status": "healthy", "timestamp": now_iso()}
+        checks = [
+            await _check("sqs_connectivity", self._cloud.call(self._cloud.sqs.list_queues, MaxResults=1)),
+            await _check("dynamodb_connectivity", self._tables.sessions.row("health-check")),
+            await _check("cloudwatch_metrics", self._cloud.call(self._cloud.cloudwatch.list_metrics)),
+        ]
+        healthy = all(check["healthy"] for check in checks)
+        return {
+            "status": "healthy" if healthy else "unhealthy",
+            "timestamp": now_iso(),
+            "checks": [dict(check) for check in checks],
+        }
+
+
+async def _check(name: str, call: Awaitable[object]) -> Row:
+    try:
+        await call
+    except CloudError as error:
+        return {"name": name, "healthy": False, "message": str(error)}
+    return {"name": name, "healthy": True, "message": "OK"}

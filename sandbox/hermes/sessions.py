@@ -1,0 +1,346 @@
+"""Sessions: opened, kept alive, looked at and closed (contract §2.3, §3.1)."""
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sandbox.faults import Faults, amount
+from sandbox.hermes import names
+from sandbox.hermes.answers import HermesError, in_seconds, iso, now_iso, now_ms
+from sandbox.hermes.cloud import Cloud, CloudError, Row, Value, number, text
+from sandbox.hermes.containers import Containers, Start
+from sandbox.hermes.queues import Owner, Queues, QueueSet, command, command_attributes
+from sandbox.hermes.tables import Tables
+from sandbox.hermes.tasks import Identity, StartFailed
+from sandbox.settings import SandboxSettings
+from sandbox.truth import Truth
+
+TTL_SECONDS = 1800
+DEFAULT_PROJECT = "site"
+METRICS_NAMESPACE = "Webordinary/EditSessions"
+ENVIRONMENT = "production"
+OVER = ("expired", "inactive", "error", "terminated")
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What somebody asked activate for."""
+
+    client: str
+    user: str
+    instruction: str
+    project: str = DEFAULT_PROJECT
+    chat_thread: str = ""
+    metadata: Mapping[str, Value] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A session whose row is written."""
+
+    session: str
+    chat_thread: str
+    wish: Wish
+    row: Row
+    queues: QueueSet
+    identity: Identity
+
+
+class Sessions:
+    """The sessions of the platform."""
+
+    def __init__(
+        self,
+        settings: SandboxSettings,
+        cloud: Cloud,
+        tables: Tables,
+        queues: Queues,
+        containers: Containers,
+        faults: Faults,
+        truth: Truth,
+    ) -> None:
+        self._settings = settings
+        self._cloud = cloud
+        self._tables = tables
+        self._queues = queues
+        self._containers = containers
+        self._faults = faults
+        self._truth = truth
+        self._background: set[asyncio.Task[None]] = set()
+
+    async def close(self) -> None:
+        """Give up what goes on behind answers already given."""
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+
+    async def find(self, session: str) -> Row | None:
+        """The session's row; stub rows, which hold nothing but a key, do not count."""
+        rows = [row for row in await self._tables.sessions.rows(session) if "status" in row]
+        return rows[-1] if rows else None
+
+    async def activate(self, wish: Wish) -> Row:
+        """Open a session and answer at once, or when it is active, as the settings have it."""
+        self._truth.write("activate.received", client=wish.client, user=wish.user)
+        if self._faults.strikes("activate-error", client=wish.client):
+            raise HermesError(500, "Failed to activate session: Service Unavailable")
+        try:
+            opened = await self._open(wish)
+            if self._settings.activate_mode == "sync":
+                await self._bring_up(opened)
+            else:
+                self._behind(self._bring_up(opened))
+            hang = self._faults.strikes("activate-hangs", client=wish.client)
+            if hang is not None:
+                await asyncio.sleep(self._settings.seconds(amount(hang)))
+            return await self._answer(opened)
+        except (StartFailed, CloudError) as error:
+            raise HermesError(500, f"Failed to activate session: {error}") from error
+
+    async def open_for_mail(self, wish: Wish) -> Row:
+        """Open a session for a mail: never waits, never struck by the faults of activate."""
+        opened = await self._open(wish)
+        self._behind(self._bring_up(opened))
+        return opened.row
+
+    async def _open(self, wish: Wish) -> Opened:
+        """The session's row, `initializing`, and the queues of its container."""
+        session = names.new_session_id()
+        chat_thread = wish.chat_thread or names.new_chat_thread()
+        wish = replace(wish, chat_thread=chat_thread)
+        container = names.container_id(
+            self._settings,
+            client=wish.client,
+            project=wish.project,
+            user=wish.user,
+            thread=chat_thread,
+            session=session,
+        )
+        owner = Owner(wish.client, wish.project, wish.user)
+        queues = await self._queues.ensure(container, owner)
+        branch = names.branch_of(chat_thread)
+        row: Row = {
+            "sessionId": session,
+            "userId": wish.user,
+            "clientId": wish.client,
+            "projectId": wish.project,
+            "threadId": branch,
+            "chatThreadId": chat_thread,
+            "editBranch": branch,
+            "status": "initializing",
+            "containerId": container,
+            "inputQueueUrl": queues.input,
+            "outputQueueUrl": queues.output,
+            "lastActivity": now_ms(),
+            "createdAt": now_iso(),
+            "ttl": in_seconds(TTL_SECONDS),
+        }
+        if wish.metadata is not None:
+            row["metadata"] = dict(wish.metadata)
+        await self._tables.sessions.put(row)
+        self._truth.write("row.written", session=session, client=wish.client, container=container)
+        identity = Identity(container, owner, session, chat_thread)
+        return Opened(session, chat_thread, wish, row, queues, identity)
+
+    async def _bring_up(self, opened: Opened) -> None:
+        """Start or share the container, then make the session active and hand over its instruction."""
+        container = opened.identity.container
+        try:
+            start = await self._containers.ensure(opened.identity)
+            await self._containers.assign(container, opened.session)
+            if not await self._attach(opened.row, start):
+                await self._containers.release(container, opened.session)  # closed before there was a container
+                return
+            await start.up()
+        except (StartFailed, CloudError) as error:
+            await self._fail(opened, error)
+            raise
+        await self._make_active(opened)
+
+    async def _attach(self, row: Row, start: Start) -> bool:
+        """Note task and address in the session's row; False if it is no longer on its way."""
+        attached: dict[str, Value] = {"fargateTaskArn": start.task_arn, "containerIp": start.ip or None}
+        return await self._tables.sessions.update(row, attached, only_if={"status": "initializing"})
+
+    async def _make_active(self, opened: Opened) -> None:
+        container = await self._containers.row(opened.identity.container) or {}
+        active: dict[str, Value] = {
+            "status": "active",
+            "previewUrl": self.preview_url(opened.session),
+            "containerIp": container.get("containerIp"),
+            "lastActivity": now_ms(),
+        }
+        if not await self._tables.sessions.update(opened.row, active, only_if={"status": "initializing"}):
+            return  # closed by somebody in the meantime
+        self._truth.write("session.active", session=opened.session, client=opened.wish.client)
+        body = command(
+            session=opened.session,
+            chat_thread=opened.chat_thread,
+            instruction=opened.wish.instruction,
+            user=opened.wish.user,
+            branch=names.branch_of(opened.chat_thread),
+            owner=opened.identity.owner,
+        )
+        await self._queues.send(opened.queues.input, body, command_attributes(body))
+        await self.publish_active_count()
+
+    async def _fail(self, opened: Opened, error: Exception) -> None:
+        self._truth.write("session.failed", session=opened.session, reason=str(error))
+        with contextlib.suppress(CloudError):
+            await self._containers.uncount(opened.identity.container, opened.session)
+            await self._tables.sessions.update(
+                opened.row,
+                {"status": "expired"},
+                remove=("fargateTaskArn", "containerIp"),
+                only_if={"status": "initializing"},
+            )
+
+    async def _answer(self, opened: Opened) -> Row:
+        row = await self.find(opened.session) or opened.row
+        return {
+            "sessionId": opened.session,
+            "previewUrl": self.preview_url(opened.session),
+            "status": text(row, "status"),
+            "threadId": text(opened.row, "threadId"),
+            "chatThreadId": opened.chat_thread,
+            "clientId": opened.wish.client,
+            "projectId": opened.wish.project,
+            "userId": opened.wish.user,
+            "containerId": opened.identity.container,
+            "inputQueueUrl": opened.queues.input,
+            "outputQueueUrl": opened.queues.output,
+            "dlqUrl": opened.queues.dlq,
+            "gitBranch": text(opened.row, "editBranch"),
+        }
+
+    def preview_url(self, session: str) -> str:
+        return f"{self._settings.alb_url}/session/{session}"
+
+    async def status(self, session: str) -> Row:
+        """What GET …/status answers; HermesError 404 for a session nobody knows."""
+        row = await self.find(session)
+        if row is None:
+            raise HermesError(404, "Session not found")
+        told: Row = {"status": current_status(row), "lastActivity": iso(number(row, "lastActivity"))}
+        told |= {name: row[name] for name in ("containerIp", "previewUrl") if row.get(name)}
+        return told
+
+    async def keepalive(self, session: str) -> Row:
+        """Give the session another half hour."""
+        row = await self.find(session)
+        if row is None:
+            return {"ttl": 0, "status": "expired"}
+        ttl = in_seconds(TTL_SECONDS)
+        await self._tables.sessions.update(row, {"ttl": ttl, "lastActivity": now_ms()}, only_if=_same(row))
+        return {"ttl": ttl, "status": text(row, "status")}
+
+    async def deactivate(self, session: str) -> Row:
+        """Drain and close a session; its container stops if no other session uses it."""
+        row = await self.find(session)
+        if row is not None and text(row, "status") not in OVER:
+            await self._tables.sessions.update(row, {"status": "draining"}, only_if=_same(row))
+            self._truth.write("session.draining", session=session)
+            self._behind(self._close(row))
+        return {"status": "draining", "message": "Session deactivation initiated"}
+
+    async def _close(self, row: Row) -> None:
+        container = text(row, "containerId")
+        session = text(row, "sessionId")
+        if container:
+            await self._containers.release(container, session)
+        await self._tables.sessions.update(
+            row, {"status": "expired"}, remove=("fargateTaskArn", "containerIp"), only_if={"status": "draining"}
+        )
+        self._truth.write("session.expired", session=session, reason="deactivated")
+        if container and self._settings.queue_cleanup_on == "session-close":
+            await self._remove_unused_queues(container)
+        await self.publish_active_count()
+
+    async def _remove_unused_queues(self, container: str) -> None:
+        others = await self._tables.sessions.having("containerId", container)
+        if all(text(other, "status") in OVER for other in others):
+            await self._queues.remove(container)
+
+    async def expire(self, row: Row) -> bool:
+        """Close a session whose container is gone; False if it had changed in the meantime."""
+        session = text(row, "sessionId")
+        gone = ("fargateTaskArn", "containerIp")
+        expired = await self._tables.sessions.update(
+            row, {"status": "expired"}, remove=gone, only_if=_same(row)
+        )
+        if expired:
+            self._containers.forget(session)
+            self._truth.write("session.expired", session=session, reason="container stopped")
+        return expired
+
+    async def of_client(self, client: str) -> list[Row]:
+        """The client's active sessions."""
+        rows = await self._tables.sessions.having("clientId", client)
+        return [
+            {
+                "sessionId": text(row, "sessionId"),
+                "userId": text(row, "userId"),
+                "status": "active",
+                "previewUrl": text(row, "previewUrl") or None,
+                "lastActivity": iso(number(row, "lastActivity")),
+            }
+            for row in rows
+            if current_status(row) == "active"
+        ]
+
+    async def revive(self, row: Row, task_arn: str, ip: str) -> None:
+        """Bind a session that lost its container to the one that is up for it now."""
+        session = text(row, "sessionId")
+        attached: dict[str, Value] = {
+            "status": "active",
+            "previewUrl": text(row, "previewUrl") or self.preview_url(session),
+            "lastActivity": now_ms(),
+            "fargateTaskArn": task_arn or None,
+            "containerIp": ip or None,
+            "ttl": in_seconds(TTL_SECONDS),
+        }
+        if await self._tables.sessions.update(row, attached, only_if={"status": OVER}):
+            if container := text(row, "containerId"):
+                await self._containers.assign(container, session)
+            await self.publish_active_count()
+
+    async def publish_active_count(self) -> None:
+        """Tell CloudWatch how many sessions are active (contract §9.1)."""
+        rows = await self._tables.sessions.having("status", "active")
+        await self._cloud.call(
+            self._cloud.cloudwatch.put_metric_data,
+            Namespace=METRICS_NAMESPACE,
+            MetricData=[
+                {
+                    "MetricName": "ActiveSessionCount",
+                    "Value": len(rows),
+                    "Unit": "Count",
+                    "Dimensions": [{"Name": "Environment", "Value": ENVIRONMENT}],
+                }
+            ],
+        )
+
+    def _behind(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let work go on behind an answer; how it ends is told by rows, not by exceptions."""
+
+        async def quietly() -> None:
+            try:
+                await work
+            except (StartFailed, CloudError) as error:
+                self._truth.write("hermes.gave_up", reason=str(error))
+
+        task = asyncio.create_task(quietly())
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+
+def current_status(row: Row) -> str:
+    """The row's status; a row whose ttl is past counts as expired though it can still be read."""
+    ttl = number(row, "ttl")
+    return "expired" if ttl and ttl < in_seconds(0) else text(row, "status")
+
+
+def _same(row: Row) -> dict[str, Value | tuple[Value, ...]]:
+    return {"status": text(row, "status")}

@@ -1,0 +1,146 @@
+"""Edit tasks on ECS, as Hermes starts, watches and stops them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sandbox.hermes.cloud import Cloud, CloudError
+from sandbox.hermes.queues import Owner, QueueSet
+from sandbox.settings import CONTAINER_NAME, REGION, SandboxSettings
+
+if TYPE_CHECKING:
+    from mypy_boto3_ecs.type_defs import TaskTypeDef
+
+STOPPED_BY_HERMES = "Container stopped by Hermes"
+AUTO_SHUTDOWN_MINUTES = "20"
+
+
+class StartFailed(Exception):
+    """A container did not come up; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A container, and on whose behalf it is started."""
+
+    container: str
+    owner: Owner
+    session: str
+    thread: str
+
+
+@dataclass(frozen=True, slots=True)
+class EcsTask:
+    """As much of a task as Hermes looks at."""
+
+    arn: str
+    last_status: str
+    ip: str
+    stopped_reason: str
+
+
+class EcsTasks:
+    """RunTask, DescribeTasks and StopTask for edit containers."""
+
+    def __init__(self, cloud: Cloud, settings: SandboxSettings) -> None:
+        self._cloud = cloud
+        self._ecs = cloud.ecs
+        self._settings = settings
+
+    async def run(self, identity: Identity, queues: QueueSet) -> EcsTask:
+        """Start one task; raises StartFailed with the reason if ECS will not."""
+        environment = self._environment(identity, queues)
+        tags = {
+            "ContainerId": identity.container,
+            "ClientId": identity.owner.client,
+            "ProjectId": identity.owner.project,
+            "UserId": identity.owner.user,
+            "ManagedBy": "Hermes",
+        }
+        try:
+            answer = await self._cloud.call(
+                self._ecs.run_task,
+                cluster=self._settings.cluster_name,
+                taskDefinition=self._settings.edit_family,
+                count=1,
+                launchType="FARGATE",
+                networkConfiguration={
+                    "awsvpcConfiguration": {"subnets": ["subnet-sandbox"], "assignPublicIp": "ENABLED"}
+                },
+                overrides={
+                    "containerOverrides": [
+                        {
+                            "name": CONTAINER_NAME,
+                            "environment": [{"name": k, "value": v} for k, v in environment.items()],
+                        }
+                    ]
+                },
+                tags=[{"key": key, "value": value} for key, value in tags.items()],
+            )
+        except CloudError as error:
+            raise StartFailed(str(error)) from error
+        if not answer["tasks"]:
+            reasons = [failure.get("reason", "unknown") for failure in answer.get("failures", [])]
+            raise StartFailed(", ".join(reasons) or "no task was started")
+        return _task(answer["tasks"][0])
+
+    async def describe(self, arn: str) -> EcsTask | None:
+        """The task as ECS tells it; None if ECS does not know it."""
+        if not arn.startswith("arn:"):
+            return None  # `unknown` is a legal value in a container's row
+        try:
+            answer = await self._cloud.call(
+                self._ecs.describe_tasks, cluster=self._settings.cluster_name, tasks=[arn]
+            )
+        except CloudError as error:
+            if error.code in ("InvalidParameterException", "ClusterNotFoundException"):
+                return None
+            raise
+        return _task(answer["tasks"][0]) if answer["tasks"] else None
+
+    async def stop(self, arn: str, reason: str) -> bool:
+        """Ask ECS to stop the task; False if there is nothing to stop."""
+        task = await self.describe(arn)
+        if task is None or task.last_status == "STOPPED":
+            return False
+        await self._cloud.call(
+            self._ecs.stop_task, cluster=self._settings.cluster_name, task=arn, reason=reason
+        )
+        return True
+
+    def _environment(self, identity: Identity, queues: QueueSet) -> Mapping[str, str]:
+        owner = identity.owner
+        return {
+            "INPUT_QUEUE_URL": queues.input,
+            "OUTPUT_QUEUE_URL": queues.output,
+            "DLQ_URL": queues.dlq,
+            "CLIENT_ID": owner.client,
+            "PROJECT_ID": owner.project,
+            "USER_ID": owner.user,
+            "CONTAINER_ID": identity.container,
+            "SESSION_ID": identity.session,
+            "THREAD_ID": identity.thread,
+            "WORKSPACE_PATH": f"/workspace/{owner.client}/{owner.project}",
+            "AUTO_SHUTDOWN_MINUTES": AUTO_SHUTDOWN_MINUTES,
+            "AWS_REGION": REGION,
+        }
+
+
+def _task(told: "TaskTypeDef") -> EcsTask:
+    details = [detail for part in told.get("attachments", []) for detail in part.get("details", [])]
+    addresses = [detail.get("value", "") for detail in details if detail.get("name") == "privateIPv4Address"]
+    return EcsTask(
+        arn=told.get("taskArn", ""),
+        last_status=told.get("lastStatus", ""),
+        ip=addresses[0] if addresses else "",
+        stopped_reason=told.get("stoppedReason", ""),
+    )
+
+
+def _address(told: "TaskTypeDef") -> str:
+    """The task's address: attached, or reserved while there is no network yet; empty if neither is told."""
+    details = [detail for part in told.get("attachments", []) for detail in part.get("details", [])]
+    attached = [part.get("value", "") for part in details if part.get("name") == "privateIPv4Address"]
+    interfaces = [each for part in told.get("containers", []) for each in part.get("networkInterfaces", [])]
+    reserved = [each.get("privateIpv4Address", "") for each in interfaces]
+    return next(iter([*attached, *reserved]), "")

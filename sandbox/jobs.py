@@ -1,0 +1,152 @@
+"""The cleanup Lambdas: what becomes of rows and queues when tasks stop and containers are forgotten."""
+
+import asyncio
+import re
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+from sandbox.hermes.answers import now_ms
+from sandbox.hermes.cloud import CloudError, Row, Value, number, text
+from sandbox.hermes.containers import ContainerLocks
+from sandbox.hermes.queues import Queues
+from sandbox.hermes.sessions import Sessions
+from sandbox.hermes.tables import Tables
+from sandbox.hermes.tasks import EcsTasks
+from sandbox.settings import SandboxSettings
+from sandbox.truth import Truth
+
+CONTAINER_CLEANUP_EVERY = 10 * 60.0
+IDLE_FOR = 20 * 60.0
+QUEUE_CLEANUP_EVERY = 6 * 3600.0
+STALE_AFTER = 24 * 3600.0
+"""All in seconds of the platform."""
+IDLE_REASON = "Idle timeout"
+IN_USE = ("running", "starting", "idle", "stopping")
+BOUND = ("active", "idle", "draining")
+
+
+class Jobs:
+    """Runs the three jobs until closed."""
+
+    def __init__(
+        self,
+        settings: SandboxSettings,
+        tables: Tables,
+        queues: Queues,
+        tasks: EcsTasks,
+        sessions: Sessions,
+        locks: ContainerLocks,
+        truth: Truth,
+    ) -> None:
+        self._settings = settings
+        self._tables = tables
+        self._queues = queues
+        self._tasks = tasks
+        self._sessions = sessions
+        self._locks = locks
+        self._truth = truth
+        self._running: set[asyncio.Task[None]] = set()
+        self._queue_name = re.compile(rf"{re.escape(settings.queue_prefix)}-(input|output|dlq)-(.+)")
+
+    def start(self) -> None:
+        """Begin the two periodic jobs."""
+        self._run(self._every(CONTAINER_CLEANUP_EVERY, self.clean_containers))
+        self._run(self._every(QUEUE_CLEANUP_EVERY, self.clean_queues))
+
+    async def close(self) -> None:
+        for job in self._running:
+            job.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+    def task_stopped(self, container: str, task_arn: str) -> None:
+        """The event that ECS sends when a task reached STOPPED; returns at once."""
+        if container:
+            self._run(self._guarded("task-state-handler", lambda: self._after_stop(container, task_arn)))
+
+    async def _after_stop(self, container: str, task_arn: str) -> None:
+        """Row `stopped`, its sessions expired, its queues gone, unless another task took the container over."""
+        async with self._locks.held(container):
+            row = await self._tables.containers.row(container)
+            if row is not None:
+                if text(row, "taskArn") not in ("", "unknown", task_arn):
+                    return
+                stopped: dict[str, Value] = {"status": "stopped", "sessionCount": 0}
+                stopped["stoppedAt"] = number(row, "stoppedAt") or now_ms()
+                await self._tables.containers.update(row, stopped, only_if={"containerId": container})
+            expired = await self._expire_sessions(container, task_arn)
+            if self._settings.queue_cleanup_on == "container-termination":
+                await self._queues.remove(container)
+            self._truth.write("container.cleaned", container=container, task=task_arn, sessions=expired)
+        if expired:
+            await self._sessions.publish_active_count()
+
+    async def _expire_sessions(self, container: str, task_arn: str) -> int:
+        expired = 0
+        for row in await self._tables.sessions.having("containerId", container):
+            task, status = text(row, "fargateTaskArn"), text(row, "status")
+            if status not in BOUND or task not in ("", task_arn):
+                continue
+            expired += await self._sessions.expire(row)
+        return expired
+
+    async def clean_containers(self) -> None:
+        """Stop containers that nobody has used for long; put rows right whose task is long gone."""
+        for row in await self._tables.containers.all():
+            status = text(row, "status")
+            if status not in IN_USE or self._age(number(row, "lastActivity")) < IDLE_FOR:
+                continue
+            task = await self._tasks.describe(text(row, "taskArn"))
+            if task is None or task.last_status == "STOPPED":
+                gone: dict[str, Value] = {"status": "stopped", "stoppedAt": now_ms()}
+                await self._tables.containers.update(row, gone, only_if={"status": status})
+            elif status in ("running", "idle") and not await self._has_sessions(row):
+                self._truth.write("container.reaped", container=text(row, "containerId"), task=task.arn)
+                stopping: dict[str, Value] = {"status": "stopping", "stoppedAt": now_ms()}
+                if await self._tables.containers.update(row, stopping, only_if={"status": status}):
+                    await self._tasks.stop(task.arn, IDLE_REASON)
+
+    async def _has_sessions(self, row: Row) -> bool:
+        if number(row, "sessionCount") > 0:
+            return True
+        return bool(await self._tables.mappings.having("containerId", text(row, "containerId")))
+
+    async def clean_queues(self) -> None:
+        """Delete the queues and rows of containers stale for a day, then queues orphaned for a day."""
+        in_use: set[str] = set()
+        for row in await self._tables.containers.all():
+            container = text(row, "containerId")
+            if text(row, "status") in IN_USE:
+                in_use.add(container)
+            elif self._age(number(row, "lastActivity")) > STALE_AFTER:
+                async with self._locks.held(container):
+                    await self._queues.remove(container)
+                    await self._tables.containers.delete(row)
+        for name in await self._queues.names():
+            found = self._queue_name.fullmatch(name)
+            if found is None or found[2] in in_use:
+                continue
+            if await self._queues.age_seconds(name) > self._settings.seconds(STALE_AFTER):
+                await self._queues.remove_queue(name)
+                self._truth.write("queue.orphan_removed", queue=name)
+
+    def _age(self, epoch_ms: int) -> float:
+        """Seconds of the platform since an instant in a row."""
+        return (time.time() - epoch_ms / 1000) / self._settings.speed
+
+    async def _every(self, platform_seconds: float, job: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            await asyncio.sleep(self._settings.seconds(platform_seconds))
+            await self._guarded(job.__name__, job)
+
+    async def _guarded(self, name: str, job: Callable[[], Awaitable[None]]) -> None:
+        """Run a job; that AWS refused something is told, and the next run will do it."""
+        try:
+            await job()
+        except CloudError as error:
+            self._truth.write("job.failed", job=name, reason=str(error))
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        job = asyncio.create_task(work)
+        self._running.add(job)
+        job.add_done_callback(self._running.discard)

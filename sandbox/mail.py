@@ -1,0 +1,232 @@
+"""Mail intake: the mail queue's messages become sessions and commands (contract §8)."""
+
+import asyncio
+import json
+import re
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from email import message_from_string
+from email.message import EmailMessage
+from email.policy import default as mail_policy
+from functools import partial
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from sandbox.hermes import names
+from sandbox.hermes.answers import HermesError, now_ms
+from sandbox.hermes.cloud import Cloud, CloudError, Row, Value, text
+from sandbox.hermes.queues import Owner, Queues, command
+from sandbox.hermes.resume import Resume
+from sandbox.hermes.sessions import Sessions, Wish
+from sandbox.hermes.tables import Tables
+from sandbox.hermes.tasks import StartFailed
+from sandbox.settings import SandboxSettings
+from sandbox.truth import Truth
+
+POLL_SECONDS = 20
+FALLBACK_CLIENT = "amelia"
+NO_INSTRUCTION = "No instruction provided"
+QUOTED = re.compile(r"^(>|On .+ wrote:\s*$|-- ?$|_{5,}|-----Original Message)", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """What a mail asks for, and on whose behalf."""
+
+    client: str
+    project: str
+    user: str
+    thread: str
+    instruction: str
+    sender: str
+    subject: str
+
+
+def mime_of(body: object) -> str:
+    """The mail inside an envelope (contract §8.1); envelopes within envelopes are opened too."""
+    if isinstance(body, str):
+        try:
+            inner = json.loads(body)
+        except ValueError:
+            return body
+        return mime_of(inner) if isinstance(inner, dict) else body
+    if isinstance(body, dict):
+        for key in ("Body", "body", "content", "Message"):
+            if key in body:
+                return mime_of(body[key])
+    return json.dumps(body)
+
+
+def read_mail(mime: str, dialect: str) -> Mail:
+    """Who writes, to which thread, and what: identity by the intake of the dialect (contract §8.2)."""
+    message = message_from_string(mime, policy=mail_policy)
+    sender, subject = str(message.get("From", "")), str(message.get("Subject", ""))
+    body = message.get_body(("plain", "html"))
+    written = str(body.get_content()) if body is not None else ""
+    if dialect == "path":
+        return Mail(
+            client=re.sub(r"[^A-Za-z0-9]", "", sender.partition("@")[0])[:20] or FALLBACK_CLIENT,
+            project="project",
+            user="email-user",
+            thread=_thread_in_reply(message),
+            instruction=_new_text(written) or NO_INSTRUCTION,
+            sender=sender,
+            subject=subject,
+        )
+    client, project = _addressed(str(message.get("To", "")), subject)
+    address = sender.rpartition("<")[2].rstrip("> ")
+    return Mail(
+        client=client,
+        project=project,
+        user=names.user_part(address) or "user",
+        thread=names.thread_hash(_source_id(message)),
+        instruction=written.strip() or NO_INSTRUCTION,
+        sender=sender,
+        subject=subject,
+    )
+
+
+def _addressed(to: str, subject: str) -> tuple[str, str]:
+    """Client and project that a mail names."""
+    found = re.search(r"edit@([A-Za-z0-9]+)-([A-Za-z0-9-]+)\.", to) or re.search(
+        r"\[([^/\]]+)/([^\]]+)\]", subject
+    )
+    return (found[1], found[2]) if found else ("default", "project")
+
+
+def _source_id(message: EmailMessage) -> str:
+    references = str(message.get("References", "")).split()
+    for candidate in (*references[:1], message.get("In-Reply-To"), message.get("Message-ID")):
+        if candidate:
+            return str(candidate).strip()
+    return f"{now_ms()}"
+
+
+def _thread_in_reply(message: EmailMessage) -> str:
+    """The chat thread that a reply's headers name; a new one if they name none."""
+    for header in ("In-Reply-To", "References"):
+        if found := re.search(r"thread-([A-Za-z0-9-]+)@", str(message.get(header, ""))):
+            return found[1]
+    return names.new_chat_thread()
+
+
+def _new_text(written: str) -> str:
+    """A reply without what it quotes and without its signature."""
+    quoted = QUOTED.search(written)
+    return (written[: quoted.start()] if quoted else written).strip()
+
+
+class MailIntake:
+    """Turns mails into sessions: a new thread opens one, a known thread gets a command."""
+
+    def __init__(
+        self,
+        settings: SandboxSettings,
+        cloud: Cloud,
+        tables: Tables,
+        queues: Queues,
+        sessions: Sessions,
+        resume: Resume,
+        truth: Truth,
+    ) -> None:
+        self._settings = settings
+        self._sqs = cloud.sqs
+        self._cloud = cloud
+        self._tables = tables
+        self._queues = queues
+        self._sessions = sessions
+        self._resume = resume
+        self._truth = truth
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="sandbox-mail")
+        self._consumer: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to read the mail queue."""
+        self._consumer = asyncio.create_task(self._consume())
+
+    async def close(self) -> None:
+        """Stop reading; a poll under way ends with the connection it waits on."""
+        if self._consumer is not None:
+            self._consumer.cancel()
+            await asyncio.gather(self._consumer, return_exceptions=True)
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    async def process_record(self, record: Value) -> None:
+        """One record of an SQS event; what fails is told to the truth log and swallowed, as in the real one."""
+        body = record.get("body") if isinstance(record, dict) else None
+        try:
+            await self.take(body)
+        except (CloudError, StartFailed, HermesError) as error:
+            self._truth.write("mail.failed", reason=str(error))
+
+    async def take(self, body: object) -> None:
+        """Read one envelope and do what its mail asks for."""
+        mail = read_mail(mime_of(body), self._settings.routing_dialect)
+        self._truth.write("mail.received", client=mail.client, thread=mail.thread)
+        mapping = await self._tables.mappings.row(mail.thread)
+        session = await self._sessions.find(text(mapping, "sessionId")) if mapping is not None else None
+        if mapping is None or session is None:
+            await self._open(mail)
+        else:
+            await self._continue(mail, session, mapping)
+
+    async def _open(self, mail: Mail) -> None:
+        first = f"Email from {mail.sender}: {mail.subject}" if mail.user == "email-user" else mail.instruction
+        row = await self._sessions.open_for_mail(
+            Wish(mail.client, mail.user, first, project=mail.project, chat_thread=mail.thread)
+        )
+        mapping: dict[str, Value] = {
+            "threadId": mail.thread,
+            "sessionId": row["sessionId"],
+            "containerId": row["containerId"],
+            "clientId": mail.client,
+            "projectId": mail.project,
+            "userId": mail.user,
+            "status": "active",
+            "createdAt": now_ms(),
+            "lastActivity": now_ms(),
+        }
+        await self._tables.mappings.put(mapping)
+
+    async def _continue(self, mail: Mail, session: Row, mapping: Mapping[str, Value]) -> None:
+        """A reply: wake the session's container and hand the command over; it waits on the queue until then."""
+        client = text(session, "clientId") or mail.client
+        await self._resume.resume(mail.thread, client)
+        owner = Owner(client, text(session, "projectId") or mail.project, text(session, "userId") or mail.user)
+        queues = await self._queues.ensure(text(mapping, "containerId"), owner)
+        body = command(
+            session=text(session, "sessionId"),
+            chat_thread=mail.thread,
+            instruction=mail.instruction,
+            user=mail.sender,
+            branch=names.branch_of(mail.thread),
+            owner=owner,
+        )
+        attributes = {"Type": "edit", "SessionId": text(body, "sessionId"), "ChatThreadId": mail.thread}
+        await self._queues.send(queues.input, body, attributes)
+
+    async def _consume(self) -> None:
+        """Read the mail queue for ever; a mail that failed is delivered again, then goes to the DLQ."""
+        loop = asyncio.get_running_loop()
+        url = ""
+        while True:
+            try:
+                if not url:
+                    queue = self._settings.email_queue_name
+                    url = (await self._cloud.call(self._sqs.get_queue_url, QueueName=queue))["QueueUrl"]
+                poll = partial(
+                    self._sqs.receive_message,
+                    QueueUrl=url,
+                    MaxNumberOfMessages=10,
+                    WaitTimeSeconds=POLL_SECONDS,
+                )
+                answer = await loop.run_in_executor(self._thread, poll)
+                for message in answer.get("Messages", []):
+                    await self.take(message.get("Body", ""))
+                    await self._cloud.call(
+                        self._sqs.delete_message, QueueUrl=url, ReceiptHandle=message["ReceiptHandle"]
+                    )
+            except (CloudError, StartFailed, HermesError, ClientError, BotoCoreError) as error:
+                self._truth.write("mail.failed", reason=str(error))
+                await asyncio.sleep(1)

@@ -1,0 +1,120 @@
+"""The session router: the Lambda that finds a chat's container and wakes it (contract §2.7, §2.8)."""
+
+import re
+
+import httpx
+
+from sandbox import pages
+from sandbox.hermes.cloud import CloudError, Row, text
+from sandbox.hermes.tables import Tables
+from sandbox.proxy import BODY_LIMIT, ONE_HOP, Call, Fixed, Headers
+from sandbox.settings import SandboxSettings
+from sandbox.truth import Truth
+
+PROXY_SECONDS = 20.0
+WAKE_SECONDS = 2.0
+"""Real seconds that the page waits for Hermes; it is shown whether Hermes has answered or not."""
+API_KEY = "sandbox-internal-key"
+FALLBACK_CLIENT = "default"
+ALIVE = ("running", "idle")
+SESSION_PATH = re.compile(r"/session/([^/?]+)(/?.*)", re.DOTALL)
+
+
+def client_of(host: str, domain: str) -> str:
+    """The client that a preview host names; empty if it names none."""
+    inner = host.removeprefix("edit.").removesuffix(f".{domain}")
+    return inner if inner and host == f"edit.{inner}.{domain}" else ""
+
+
+class Router:
+    """Answers /session/{thread}/… on the clients' preview hosts."""
+
+    def __init__(self, settings: SandboxSettings, tables: Tables, truth: Truth) -> None:
+        self._settings = settings
+        self._tables = tables
+        self._truth = truth
+        self._http = httpx.AsyncClient(
+            verify=False,
+            trust_env=False,
+            follow_redirects=False,
+            timeout=PROXY_SECONDS,
+            limits=httpx.Limits(max_keepalive_connections=0),  # a container that slept has closed its end
+        )
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def answer(self, call: Call) -> Fixed:
+        """The container's own answer, or the page that says what is the matter."""
+        client = client_of(call.head.host, self._settings.preview_domain) or FALLBACK_CLIENT
+        match = SESSION_PATH.fullmatch(call.head.target)
+        thread, rest = match.groups() if match else ("", "/")
+        if call.head.upgrades:
+            return _page(502, pages.no_websocket())
+        try:
+            container = await self._container(thread)
+        except CloudError:
+            return _page(502, pages.unreachable(thread))
+        if container is None:
+            return _page(404, pages.not_found(thread, client))
+        if text(container, "status") in ALIVE and text(container, "containerIp"):
+            return await self._proxied(call, thread, text(container, "containerIp"), rest)
+        return await self._wake(thread, client)
+
+    async def _container(self, thread: str) -> Row | None:
+        """The container of a thread; None unless mapping and container are both known."""
+        mapping = await self._tables.mappings.row(thread) if thread else None
+        container = text(mapping, "containerId") if mapping is not None else ""
+        return await self._tables.containers.row(container) if container else None
+
+    async def _proxied(self, call: Call, thread: str, ip: str, rest: str) -> Fixed:
+        url = f"http://{ip}:{self._settings.container_port}"
+        path = rest if rest.startswith("/") else f"/{rest}"
+        headers = [(name, value) for name, value in call.head.headers if name.lower() not in ONE_HOP]
+        try:
+            request = self._http.build_request(call.head.method, url, headers=headers, content=call.body)
+            request.url = request.url.copy_with(raw_path=path.encode("latin-1"))
+            answer = await self._http.send(request, stream=True)
+            try:
+                body = await _bounded(answer)
+            finally:
+                await answer.aclose()
+        except (httpx.TransportError, httpx.InvalidURL):
+            return _page(502, pages.unreachable(thread))
+        kept = [(n, v) for n, v in answer.headers.raw if n.lower() not in _REWRITTEN]
+        return Fixed(answer.status_code, body, answer.headers.get("content-type", "text/html"), kept)
+
+    async def _wake(self, thread: str, client: str) -> Fixed:
+        """Ask Hermes to resume the preview, and show a page that asks again."""
+        self._truth.write("router.woke", thread=thread, client=client)
+        try:
+            answer = await self._http.post(
+                f"{self._settings.alb_url}/hermes/api/sessions/resume-preview",
+                json={"chatThreadId": thread, "clientId": client},
+                headers={"Authorization": f"Bearer {API_KEY}"},
+                timeout=WAKE_SECONDS,
+            )
+        except httpx.TransportError:
+            pass  # Hermes is away or takes its time: the page asks again
+        else:
+            if answer.status_code == httpx.codes.NOT_FOUND:
+                return _page(404, pages.not_found(thread, client))
+        return _page(self._settings.starting_page_status, pages.waking(thread), _ASK_AGAIN)
+
+
+_ASK_AGAIN: Headers = [(name, str(pages.REFRESH_SECONDS).encode()) for name in (b"retry-after", b"refresh")]
+_REWRITTEN = ONE_HOP | {b"content-length", b"content-type", b"transfer-encoding", b"server", b"date"}
+
+
+async def _bounded(answer: httpx.Response) -> bytes:
+    """The body as it came; httpx.ReadError if it is more than a Lambda may answer."""
+    body = bytearray()
+    async for part in answer.aiter_raw():
+        body += part
+        if len(body) > BODY_LIMIT:
+            raise httpx.ReadError("the answer is larger than a Lambda may give")
+    return bytes(body)
+
+
+def _page(status: int, html: str, headers: Headers | None = None) -> Fixed:
+    return Fixed(status, html.encode(), "text/html", headers or [])
