@@ -17,26 +17,26 @@ class Belongings:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._adopted: set[tuple[str, str]] = set()
-        self._entered: set[tuple[str, str]] = set()
+        self._entered: dict[tuple[str, str], dict[str, str]] = {}
 
     async def intend(self, kind: str, name: str, **details: str) -> UUID:
         """Write down that a thing is about to be made. Raises StoreError."""
         entry = await self._ledger.intend(kind, name, **details)
-        self._entered.add((kind, name))
+        self._entered[kind, name] = details
         return entry
 
     async def created(self, kind: str, entry: UUID, intended: str, name: str, **details: str) -> None:
         """Write down the id that the thing called `intended` got, and adopt it."""
         self.adopt(kind, name)
         await self._ledger.created(entry, name, **details)
-        self._entered.discard((kind, intended))
-        self._entered.add((kind, name))
+        self._entered.pop((kind, intended), None)
+        self._entered[kind, name] = details
 
     async def gone(self, kind: str, name: str) -> None:
         """Write down that the thing was seen to be gone, if this run had written it down at all."""
         if (kind, name) in self._entered or self._ledger.holds(kind, name):
             await self._ledger.gone(kind, name)
-            self._entered.discard((kind, name))
+            self._entered.pop((kind, name), None)
 
     def adopt(self, kind: str, name: str | None) -> None:
         """Take note that the platform gave this id to something of ours."""
@@ -49,6 +49,10 @@ class Belongings:
     def named(self, kind: str) -> frozenset[str]:
         """Every id of this kind that was adopted."""
         return frozenset(name for known, name in self._adopted if known == kind)
+
+    def details_of(self, kind: str, name: str) -> dict[str, str]:
+        """What was written down beside an entry."""
+        return self._entered.get((kind, name), {})
 
     def entered(self) -> frozenset[tuple[str, str]]:
         """Kind and name of everything written down here and not yet seen to be gone."""

@@ -47,6 +47,11 @@ class Hermes:
         prefix = self._settings.test_user_prefix
         return name if name.startswith(prefix) else prefix + name
 
+    def own_thread(self, name: str) -> str:
+        """A thread id of this run's own that nobody else can have. Raises GuardRefused if it lacks the tag."""
+        self._guard.own("thread", name)
+        return name
+
     # -- sessions ----------------------------------------------------------------------------------------
 
     async def activate(

@@ -74,8 +74,12 @@ async def query(
     *,
     index: str | None = None,
     newest: bool = False,
+    only: tuple[str, str] | None = None,
 ) -> list[Stored]:
-    """Every item with this partition key; only the one with the highest sort key if `newest`."""
+    """Every item with this partition key; only the one with the highest sort key if `newest`.
+
+    `only` names another attribute and the text that it must be, sifted by DynamoDB.
+    """
     asked: QueryInputTypeDef = {
         "TableName": table,
         "KeyConditionExpression": "#k = :v",
@@ -89,6 +93,10 @@ async def query(
     if newest:
         asked["ScanIndexForward"] = False
         asked["Limit"] = 1
+    if only is not None:
+        asked["FilterExpression"] = "#o = :o"
+        asked["ExpressionAttributeNames"] = {"#k": attribute, "#o": only[0]}
+        asked["ExpressionAttributeValues"] = {":v": {"S": value}, ":o": {"S": only[1]}}
     items: list[Stored] = []
     for _ in range(_MOST_PAGES):
         page = await aws.call(

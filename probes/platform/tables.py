@@ -9,7 +9,7 @@ from probes.platform.items import Shapes
 from probes.platform.settings import PlatformSettings
 from probes.platform.values import ContainerRow, MappingRow, SessionRow, TrackingRow
 from synthetics.clock import Clock
-from synthetics.errors import GuardRefused
+from synthetics.errors import GuardRefused, ProbeBroken
 
 
 class Tables:
@@ -28,6 +28,10 @@ class Tables:
         self._shapes = shapes
         self._clock = clock
 
+    async def described(self, table: str) -> items.TableShape:
+        """A table's key and indexes. Raises AwsError or ProbeBroken."""
+        return await self._shapes.of(self._aws, table)
+
     # -- sessions ----------------------------------------------------------------------------------------
 
     async def session(self, session_id: str) -> SessionRow | None:
@@ -35,6 +39,10 @@ class Tables:
         found = await items.query(self._aws, self._settings.session_table, "sessionId", session_id)
         kept = [await self._session(item) for item in found if not rows.is_stub(item)]
         return kept[0] if kept else None
+
+    async def has_session_rows(self, session_id: str) -> bool:
+        """Whether any row has this session's id, stubs included."""
+        return bool(await items.query(self._aws, self._settings.session_table, "sessionId", session_id))
 
     async def sessions_of_client(self, client_id: str, containers: Collection[str] = ()) -> list[SessionRow]:
         """The client's rows, by the table's client index.
@@ -53,6 +61,28 @@ class Tables:
                 ids += await self._sessions_in(container)
         read = [await self.session(session_id) for session_id in dict.fromkeys(ids)]
         return [row for row in read if row is not None and row.client_id in (None, client_id)]
+
+    async def sessions_of_user(self, user_id: str) -> list[SessionRow]:
+        """A user's sessions that are not over, whichever client they are of.
+
+        By an index of users if the table has one, else by its index of states. Raises ProbeBroken if it has
+        neither.
+        """
+        table, shape = self._settings.session_table, await self._shape()
+        by_user, by_status = shape.index_by("userId"), shape.index_by("status")
+        if by_user is not None:
+            found = await items.query(self._aws, table, "userId", user_id, index=by_user)
+        elif by_status is not None:
+            found = []
+            for status in ("initializing", "active"):
+                found += await items.query(
+                    self._aws, table, "status", status, index=by_status, only=("userId", user_id)
+                )
+        else:
+            raise ProbeBroken(f"table {table} has no index by userId or status: sessions of a user unknown")
+        ids = dict.fromkeys(str(item["sessionId"]["S"]) for item in found)
+        read = [await self.session(session_id) for session_id in ids]
+        return [row for row in read if row is not None and not row.terminal]
 
     async def put_session(self, session_id: str, *, status: str, user: str, **attributes: object) -> None:
         """Write a session row of this run's client, starting nothing by it."""

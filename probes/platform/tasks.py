@@ -34,7 +34,7 @@ class Tasks:
         source = self._settings.task_count_source
         service = cluster = None
         if source is not TaskCountSource.CLUSTER:
-            service = (await self.edit_service()).running
+            service = (await self.edit()).running
         if source is not TaskCountSource.SERVICE:
             cluster = len(await self.edit_tasks())
         return TaskCount(max(service or 0, cluster or 0), service, cluster)
@@ -44,11 +44,11 @@ class Tasks:
         found = await self._listed("RUNNING")
         return [task for task in found if not task.of_service(self._settings.hermes_service)]
 
-    async def edit_service(self) -> ServiceView:
+    async def edit(self) -> ServiceView:
         """The edit service's own counts. Raises PlatformError if ECS does not know it."""
         return await self._service(self._settings.edit_service)
 
-    async def hermes_service(self) -> ServiceView:
+    async def hermes(self) -> ServiceView:
         """Hermes' own counts. Raises PlatformError if ECS does not know it."""
         return await self._service(self._settings.hermes_service)
 
@@ -60,13 +60,14 @@ class Tasks:
         client_id: str | None = None,
         container_id: str | None = None,
         session_id: str | None = None,
+        user_id: str | None = None,
         stopped: bool = False,
     ) -> list[TaskView]:
-        """The tasks of a client, container or session (this run's client if none is named), newest first.
+        """The tasks of a client, container, session or user (this run's client if none is named), newest first.
 
         With `stopped`, also those that ended within the last hour or so.
         """
-        if client_id is container_id is session_id is None:
+        if client_id is container_id is session_id is user_id is None:
             client_id = self._guard.client_id
         found = await self._listed("RUNNING")
         if stopped:
@@ -78,6 +79,7 @@ class Tasks:
             if (client_id is not None and self._of_client(task, client_id))
             or (container_id is not None and task.container_id == container_id)
             or (session_id is not None and task.session_id == session_id)
+            or (user_id is not None and task.user_id in (user_id, sanitised(user_id)))
         ]
         return sorted(matching, key=lambda task: str(task.created_at or ""), reverse=True)
 
@@ -177,6 +179,11 @@ class Tasks:
             )
         reasons = [failure.get("reason", "") for failure in answer.get("failures", [])]
         raise PlatformError(f"service {name} in cluster {cluster}: {', '.join(reasons) or 'not there'}")
+
+
+def sanitised(user_id: str) -> str:
+    """A user id as it appears in names that take no `@` or `.` (contract §1.4)."""
+    return "".join(letter for letter in user_id.partition("@")[0] if letter.isascii() and letter.isalnum())
 
 
 def task_view(told: "TaskTypeDef") -> TaskView:

@@ -199,6 +199,10 @@ class TaskView:
     def session_id(self) -> str | None:
         return self.environment.get("SESSION_ID")
 
+    @property
+    def user_id(self) -> str | None:
+        return self.tags.get("UserId") or self.environment.get("USER_ID")
+
     def of_service(self, service: str) -> bool:
         """Whether a service keeps this task up (RunTask tasks belong to a family instead)."""
         return self.group == f"service:{service}"

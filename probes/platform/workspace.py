@@ -14,7 +14,7 @@ from probes.platform.guard import Guard
 from probes.platform.http import Http, Label
 from probes.platform.replies import Reply
 from probes.platform.settings import FileCheck, PlatformSettings, WorkspaceLayout
-from probes.platform.values import WorkspaceStatus
+from probes.platform.values import SessionRow, WorkspaceStatus
 from synthetics.errors import PlatformError, ProbeBroken, SettingsError, TimedOut, Unexpected
 
 
@@ -65,7 +65,7 @@ class Workspaces:
         self._guard = guard
 
     @property
-    def refusal(self) -> str | None:
+    def blind(self) -> str | None:
         """Why workspaces cannot be looked into with these settings; None if they can."""
         if self._settings.file_check is FileCheck.ECS_EXEC:
             return (
@@ -74,10 +74,19 @@ class Workspaces:
             )
         return None
 
+    def of(self, row: SessionRow, project: str | None = None) -> Workspace:
+        """A session's workspace. Raises SettingsError where FILE_CHECK names no way that we have."""
+        told = self._guard.belongings.details_of("session", row.session_id)
+        user = row.user_id or told.get("user", "")
+        project = project or told.get("project", "")
+        if self._settings.workspace_layout is WorkspaceLayout.CLIENT_PROJECT_ID and not project:
+            raise ProbeBroken(f"workspace of {row}: its layout is by project, and the project is not known")
+        return self.at(Place(row.need("client_id"), user, project, row.session_id, row.edit_branch or ""))
+
     def at(self, place: Place) -> Workspace:
         """The workspace at this place. Raises SettingsError where FILE_CHECK names no way that we have."""
-        if self.refusal is not None:
-            raise SettingsError([self.refusal])
+        if self.blind is not None:
+            raise SettingsError([self.blind])
         settings, timeout = self._settings, self._settings.file_timeout
         match settings.file_check:
             case FileCheck.HTTP_API:

@@ -1,0 +1,184 @@
+"""Removing what a run made, in the platform's own order (contract §13), and seeing that it is gone.
+
+The same code ends a run and sweeps after one that was killed. It goes in rounds: everything that carries
+the client's id is looked for and removed until two rounds in a row find nothing, because Hermes may still be
+starting a container or rewriting a row while we remove it (contract Q32).
+"""
+
+import asyncio
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from probes.platform.guard import Guard
+from probes.platform.hermes import Hermes
+from probes.platform.queues import Queues
+from probes.platform.settings import ContainerIdForm, PlatformSettings
+from probes.platform.tables import Tables
+from probes.platform.tasks import Tasks
+from probes.platform.values import TaskView
+from probes.platform.workspace import Workspaces
+from synthetics.clock import Clock
+from synthetics.errors import PlatformError
+
+_BETWEEN_ROUNDS = timedelta(milliseconds=500)
+_STOPPING = timedelta(milliseconds=250)
+_MOST_ROUNDS = 12
+_ENOUGH_QUIET_ROUNDS = 2
+
+
+@dataclass(slots=True)
+class Known:
+    """The ids of a client that were ever seen; they stay known, so that every round looks at their rows."""
+
+    sessions: set[str] = field(default_factory=set)
+    threads: set[str] = field(default_factory=set)
+    containers: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class Found:
+    """What one round found to be there still."""
+
+    sessions: set[str] = field(default_factory=set)
+    threads: set[str] = field(default_factory=set)
+    containers: set[str] = field(default_factory=set)
+    tracked: set[str] = field(default_factory=set)
+    queues: set[str] = field(default_factory=set)
+    tasks: list[TaskView] = field(default_factory=list)
+
+    def told(self, but_queues: Collection[str]) -> str:
+        """What is there, in words; empty if nothing is."""
+        kinds = {
+            "session": self.sessions,
+            "mapping": self.threads,
+            "task": {task.arn.rsplit("/", 1)[-1] for task in self.tasks},
+            "queue set": self.queues - set(but_queues),
+            "tracking": self.tracked,
+            "container": self.containers,
+        }
+        return ", ".join(f"{kind} {name}" for kind, names in kinds.items() for name in sorted(names))
+
+
+class Removal:
+    """Removes everything of one client of ours."""
+
+    def __init__(
+        self,
+        *,
+        hermes: Hermes,
+        tables: Tables,
+        queues: Queues,
+        tasks: Tasks,
+        workspace: Workspaces,
+        guard: Guard,
+        settings: PlatformSettings,
+        clock: Clock,
+    ) -> None:
+        self._hermes = hermes
+        self._tables = tables
+        self._queues = queues
+        self._tasks = tasks
+        self._workspace = workspace
+        self._guard = guard
+        self._settings = settings
+        self._clock = clock
+
+    async def client(self, client_id: str, known: Known) -> None:
+        """Remove all that this client of ours has; `known` are the ids that one knows of already.
+
+        Raises PlatformError naming what is still there after many rounds.
+        """
+        self._guard.own_client(client_id)
+        quiet, left = 0, ""
+        deleted: set[str] = set()
+        for _ in range(_MOST_ROUNDS):
+            try:
+                found = await self._found(client_id, known)
+                # A deleted queue may still be listed for a minute; deleting it again does no harm.
+                left = found.told(but_queues=deleted)
+                quiet = 0 if left else quiet + 1
+                await self._removed(found)
+                deleted |= found.queues
+            except PlatformError as error:
+                quiet, left = 0, str(error)
+            if quiet == _ENOUGH_QUIET_ROUNDS:
+                await self._workspace.remove_client(client_id)
+                return
+            await self._clock.sleep(_BETWEEN_ROUNDS)
+        raise PlatformError(f"could not be removed: {left}", client=client_id)
+
+    async def _found(self, client_id: str, known: Known) -> Found:
+        found = Found()
+        found.tasks = [task for task in await self._tasks.own(client_id=client_id) if not task.leaving]
+        known.sessions |= {task.session_id for task in found.tasks if task.session_id}
+        found.queues = await self._queues.containers_with_queues(client_id)
+        self._know_containers(known, {*found.queues, *(task.container_id for task in found.tasks)})
+        for row in await self._tables.sessions_of_client(client_id, known.containers):
+            known.sessions.add(row.session_id)
+            known.threads |= {row.thread_id} if row.thread_id else set()
+            self._know_containers(known, {row.container_id})
+        for session in known.sessions:
+            self._guard.belongings.adopt("session", session)
+            if await self._tables.has_session_rows(session):
+                found.sessions.add(session)
+            if self._settings.container_id_form is ContainerIdForm.SESSION_ID and await self._has_queues(
+                session
+            ):
+                found.queues.add(session)
+        # After a wake, a container's row may be keyed by the session's id (contract Q7).
+        for container in known.containers | known.sessions:
+            if await self._tables.container(container) is not None:
+                found.containers.add(container)
+            if await self._tables.tracking(container) is not None:
+                found.tracked.add(container)
+            mappings = await self._tables.mappings_of_container(container) or []
+            known.threads |= {mapping.thread_id for mapping in mappings}
+        found.threads = {thread for thread in known.threads if await self._is_mapped(thread)}
+        return found
+
+    def _know_containers(self, known: Known, seen: Collection[str | None]) -> None:
+        """Only containers that bear our tag: one that a broken platform shares with others is left alone."""
+        known.containers |= {name for name in seen if name and self._guard.owns("container", name)}
+
+    async def _has_queues(self, container_id: str) -> bool:
+        """Whether a session's id names queues, as it may where it is the container's id as well."""
+        if self._settings.container_id_form is not ContainerIdForm.SESSION_ID:
+            return False
+        names = self._queues.names(container_id)
+        return any([await self._queues.exists(name) for name in (names.input, names.output, names.dlq)])
+
+    async def _is_mapped(self, thread_id: str) -> bool:
+        row = await self._tables.mapping(thread_id)
+        return row is not None and (
+            self._guard.owns("session", row.session_id)
+            or self._guard.owns("container", row.container_id, row.client_id)
+        )
+
+    async def _removed(self, found: Found) -> None:
+        """One round, in the contract's order. What fails is tried again in the next round."""
+        for session in sorted(found.sessions):
+            await self._hermes.deactivate_reply(session)
+        for thread in sorted(found.threads):
+            await self._tables.delete_mapping(thread)
+        await self._stopped(found.tasks)
+        for container in sorted(found.queues):
+            await self._queues.delete(container)
+        for container in sorted(found.tracked):
+            await self._tables.delete_tracking(container)
+        for container in sorted(found.containers):
+            await self._tables.delete_container(container)
+        for session in sorted(found.sessions):
+            await self._tables.delete_session_rows(session)
+
+    async def _stopped(self, tasks: Collection[TaskView]) -> None:
+        """Stop the tasks and wait for their end: they write to their rows while they stop."""
+        for task in tasks:
+            await self._tasks.stop(task)
+        limit = self._clock.monotonic() + self._settings.task_stop_wait.total_seconds()
+        waiting = [task.arn for task in tasks]
+        while waiting and self._clock.monotonic() < limit:
+            views = await asyncio.gather(*(self._tasks.describe(arn) for arn in waiting))
+            waiting = [view.arn for view in views if view is not None and not view.stopped]
+            if waiting:
+                await self._clock.sleep(_STOPPING)

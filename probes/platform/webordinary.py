@@ -1,0 +1,91 @@
+"""One run's hands on Webordinary, all in one place."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from probes.platform.alb import Alb
+from probes.platform.aws import Aws, AwsClients
+from probes.platform.guard import Belongings, Guard
+from probes.platform.hermes import Hermes
+from probes.platform.http import Http
+from probes.platform.items import Shapes
+from probes.platform.queues import Queues
+from probes.platform.removal import Known, Removal
+from probes.platform.settings import PlatformSettings
+from probes.platform.tables import Tables
+from probes.platform.tasks import Tasks
+from probes.platform.workspace import Workspaces
+from synthetics.contract.context import ProbeContext
+from synthetics.contract.platform import RunScope
+
+
+@dataclass(frozen=True, slots=True)
+class Webordinary:
+    """The clients of one run; `client_id` is the only customer that it may act for."""
+
+    settings: PlatformSettings
+    client_id: str
+    guard: Guard
+    hermes: Hermes
+    alb: Alb
+    tables: Tables
+    queues: Queues
+    tasks: Tasks
+    workspace: Workspaces
+    removal: Removal
+
+    @classmethod
+    def of(
+        cls, scope: RunScope, settings: PlatformSettings, *, http: Http, clients: AwsClients, shapes: Shapes
+    ) -> "Webordinary":
+        """The clients for this run."""
+        client_id = settings.client_prefix + scope.tag
+        guard = Guard(client_id, scope.tag, Belongings(scope.ledger), isolated=settings.isolated)
+        aws = Aws(clients, trace=scope.trace, meter=scope.requests)
+        tables = Tables(aws=aws, settings=settings, guard=guard, shapes=shapes, clock=scope.clock)
+        hermes = Hermes(
+            http=http,
+            settings=settings,
+            guard=guard,
+            clock=scope.clock,
+            sessions_of_client=tables.sessions_of_client,
+        )
+        queues = Queues(aws=aws, settings=settings, guard=guard, clock=scope.clock)
+        tasks = Tasks(aws=aws, settings=settings, guard=guard)
+        workspace = Workspaces(http=http, settings=settings, guard=guard)
+        removal = Removal(
+            hermes=hermes,
+            tables=tables,
+            queues=queues,
+            tasks=tasks,
+            workspace=workspace,
+            guard=guard,
+            settings=settings,
+            clock=scope.clock,
+        )
+        alb = Alb(http=http, settings=settings, client_id=client_id)
+        return cls(settings, client_id, guard, hermes, alb, tables, queues, tasks, workspace, removal)
+
+    async def clean_up(self) -> None:
+        """Remove everything this run made, and write down that it is gone. Raises PlatformError."""
+        belongings = self.guard.belongings
+        clients = {self.client_id} | {
+            details["client"]
+            for kind, name in belongings.entered()
+            if "client" in (details := belongings.details_of(kind, name))
+        }
+        known = Known(
+            sessions=set(belongings.named("session")),
+            threads=set(belongings.named("thread")),
+            containers={name for kind, name in belongings.entered() if kind in CONTAINER_KINDS},
+        )
+        for client in sorted(clients):
+            await self.removal.client(client, known)
+        for kind, name in sorted(belongings.entered()):
+            await belongings.gone(kind, name)
+
+
+#: Ledger entries whose name is a container's id.
+CONTAINER_KINDS = frozenset({"container", "queue_set", "tracking"})
+
+Context: TypeAlias = ProbeContext[Webordinary]
