@@ -2,19 +2,22 @@
 
 import json
 import sys
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
 from synthetics import log
-from synthetics.commands.documents import run_head
-from synthetics.commands.rendering import runs_table
+from synthetics.commands.rendering import STYLES, mark
 from synthetics.commands.run import choose
 from synthetics.commands.shell import ConfigOption, JsonOption, out, run_async
 from synthetics.contract.probe import Probe
 from synthetics.words import in_words
+
+if TYPE_CHECKING:  # it brings the store along, which listing probes does not need
+    from synthetics.queries.values import RunSummary
 
 
 def probes(as_json: JsonOption = False) -> None:
@@ -49,11 +52,47 @@ def runs(
     log.configure(configuration.settings.log_format, "warning")
     found = run_async(lambda: main.recent_runs(configuration, probe, limit))
     if as_json:
-        _write([run_head(run) for run in found])
+        _write([_run_document(run) for run in found])
     elif found:
-        out().print(runs_table(found))
+        out().print(_runs_table(found))
     else:
         out().print("No runs yet.")
+
+
+def _runs_table(found: "Sequence[RunSummary]") -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in ("", "started", "probe", "outcome", "took", "why it ran", "reason"):
+        table.add_column(column, overflow="fold")
+    for run in found:
+        outcome = run.outcome.value if run.outcome else "in flight"
+        table.add_row(
+            mark(outcome),
+            f"{run.started or run.tick:%Y-%m-%d %H:%M:%S}Z",
+            run.probe,
+            Text(outcome, style=STYLES.get(outcome, "")),
+            in_words(run.took) if run.took is not None else "",
+            run.trigger.value,
+            Text(run.reason or ""),
+        )
+    return table
+
+
+def _run_document(run: "RunSummary") -> dict[str, object]:
+    return {
+        "id": str(run.id),
+        "probe": run.probe,
+        "location": run.location,
+        "tick": run.tick.isoformat(),
+        "trigger": run.trigger.value,
+        "attempt": run.attempt,
+        "outcome": run.outcome.value if run.outcome else None,
+        "reason": run.reason,
+        "started": run.started.isoformat() if run.started else None,
+        "finished": run.finished.isoformat() if run.finished else None,
+        "took_seconds": run.took.total_seconds() if run.took is not None else None,
+        "waited_seconds": run.waited.total_seconds(),
+        "worker": run.worker,
+    }
 
 
 def _probe_document(probe: Probe) -> dict[str, object]:

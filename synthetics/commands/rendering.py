@@ -31,6 +31,7 @@ MARKS: Mapping[str, str] = {
     CheckOutcome.DEGRADED: "~",
     CheckOutcome.SKIPPED: "-",
     StepOutcome.NOT_REACHED: "·",
+    "in flight": "…",
 }
 _PHASE_STYLES: Mapping[str, str] = {
     "request": "blue",
@@ -107,25 +108,6 @@ def print_runs(console: Console, runs: Sequence[Run], promises: Mapping[str, str
         counted = [(outcome, sum(run.outcome is outcome for run in runs)) for outcome in Outcome]
         told = ", ".join(f"{count} {outcome.value}" for outcome, count in counted if count)
         console.print(f"{len(runs)} runs: {told}")
-
-
-def runs_table(runs: Sequence[Run]) -> Table:
-    """Runs newest first, one line each."""
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("", "started", "probe", "outcome", "took", "why it ran", "reason"):
-        table.add_column(column, overflow="fold")
-    for run in runs:
-        moment = run.started or run.key.tick
-        table.add_row(
-            mark(run.outcome),
-            f"{moment:%Y-%m-%d %H:%M:%S}Z",
-            run.key.probe,
-            Text(run.outcome.value, style=STYLES.get(run.outcome, "")),
-            in_words(run.took) if run.started else "",
-            run.key.trigger.value,
-            Text(run.reason or ""),
-        )
-    return table
 
 
 def _headline(run: Run) -> Text:

@@ -11,18 +11,15 @@ import structlog
 
 from synthetics import log
 from synthetics.redaction import clean
+from tests.support.logs import logs_restored
 
 SECRET = "hunter2hunter2"
 
 
 @pytest.fixture(autouse=True)
 def _as_before() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
+    with logs_restored():
+        yield
 
 
 def lines(stream: io.StringIO) -> list[dict[str, object]]:

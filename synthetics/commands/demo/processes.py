@@ -14,6 +14,8 @@ from typing import TextIO
 
 from synthetics.commands.shell import Refused
 
+#: How a child is called; its arguments follow.
+COMMAND = (sys.executable, "-m", "synthetics.cli")
 _PR_SET_PDEATHSIG = 1
 _TAIL_LINES = 12
 
@@ -53,9 +55,7 @@ class Child:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "synthetics.cli",
+                *COMMAND,
                 *self._arguments,
                 env=dict(self._environ),
                 stdin=asyncio.subprocess.DEVNULL,
