@@ -5,6 +5,7 @@ ever, it trusts a process id left by a crash, and as root it opens every parent 
 """
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -80,8 +81,12 @@ class Cluster:
 
     def stop(self) -> None:
         """Stop the server, whoever is still connected; return when it is gone."""
-        if self._postmaster() is None:
-            return
+        if self._postmaster() is not None:
+            self._stop()
+        if self.socket_directory != self.directory:
+            shutil.rmtree(self.socket_directory, ignore_errors=True)
+
+    def _stop(self) -> None:
         done = run("pg_ctl", "stop", "-D", str(self.data), "-m", "fast", "-w", data=self.data)
         if done.returncode and self._postmaster() is not None:
             raise StoreError(f"the embedded Postgres in {self.directory} does not stop: {_last_line(done)}")
@@ -104,7 +109,7 @@ class Cluster:
         self._write_settings()
         deadline = time.monotonic() + _START_SECONDS
         while True:
-            self._drop_stale_pid_file()
+            self._drop_stale_pid_files()
             done = run(
                 *("pg_ctl", "start", "-D", str(self.data), "-l", str(self.log)),
                 *("-w", "-t", str(_START_SECONDS)),
@@ -122,14 +127,16 @@ class Cluster:
         """Whether a failed start may still succeed: a killed server's last children go away by themselves."""
         return self._postmaster() is not None or "shared memory block" in self._last_words()
 
-    def _drop_stale_pid_file(self) -> None:
-        """Remove the process id that a crash left.
+    def _drop_stale_pid_files(self) -> None:
+        """Remove the process id that a crash left, at both places where Postgres keeps it.
 
-        The number may belong to another process by now (in a container it usually does), which Postgres
-        would take for a running server.
+        The number may belong to another process by now, or to one that nobody has reaped (in a container
+        both are common), which Postgres would take for a running server. What may be left of the old one's
+        children it finds without these files, by their shared memory.
         """
         if self._postmaster() is None:
             (self.data / "postmaster.pid").unlink(missing_ok=True)
+            (self.socket_directory / f".s.PGSQL.{_PORT}.lock").unlink(missing_ok=True)
 
     def _postmaster(self) -> int | None:
         """The process id of the server on this data; None if there is none."""
@@ -165,11 +172,11 @@ class Cluster:
 
     def _last_words(self) -> str:
         try:
-            lines = self.log.read_text(errors="replace").splitlines()[-20:]
+            lines = self.log.read_text(errors="replace").splitlines()[-3:]
         except OSError:
             return "it wrote no log"
-        telling = [line for line in lines if "FATAL" in line or "ERROR" in line] or lines
-        return telling[-1] if telling else "its log is empty"
+        said = [re.sub(r"^.{1,40} \[\d+\] ", "", line) for line in lines]
+        return "; ".join(said) or "its log is empty"
 
 
 def _last_line(done: subprocess.CompletedProcess[str]) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from synthetics.errors import StoreError
 from synthetics.store.cluster import Cluster
+from synthetics.store.programs import OTHERWISE
 
 
 class EmbeddedPostgres:
@@ -88,8 +89,7 @@ class EmbeddedPostgres:
             return os.open(self._directory / name, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise StoreError(
-                f"the embedded Postgres cannot use {self._directory}: {error.strerror}; "
-                "choose another state_dir, or set database_url"
+                f"the embedded Postgres cannot use {self._directory}: {error.strerror}; {OTHERWISE}"
             ) from error
 
 

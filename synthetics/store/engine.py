@@ -24,10 +24,12 @@ _SCHEMES = ("postgres", "postgresql", "postgresql+psycopg")
 _FIRST_PAUSE = timedelta(milliseconds=200)
 _LONGEST_PAUSE = timedelta(seconds=5)
 _POOL_WAIT_SECONDS = 10
-_STATEMENT_MILLISECONDS = 30_000
+
+#: Moments come back in UTC; no statement of the service needs longer, and one that hangs must end.
+_OPTIONS: Final = "-c timezone=UTC -c statement_timeout=30s"
 
 #: A server that vanished without a word is given up after seconds, not after the kernel's quarter of an hour.
-_CONNECT_DEFAULTS: Final = {
+_CONNECT_DEFAULTS: Final[dict[str, str | tuple[str, ...]]] = {
     "connect_timeout": "5",
     "application_name": "synthetics",
     "keepalives_idle": "30",
@@ -54,10 +56,12 @@ def parse_url(url: str) -> URL:
     except (ArgumentError, ValueError):
         # Without the cause: its text may hold the password.
         raise SettingsError([f"database_url: {wanted}, got a URL that cannot be read"]) from None
-    own = " ".join(("-c timezone=UTC", f"-c statement_timeout={_STATEMENT_MILLISECONDS}"))
-    given = {name: value if isinstance(value, str) else value[-1] for name, value in parsed.query.items()}
-    options = f"{own} {given['options']}" if "options" in given else own
-    query = {**_CONNECT_DEFAULTS, **given, "options": options}
+    query = {**_CONNECT_DEFAULTS, **parsed.query}
+    given = query.get("options", "")
+    if not isinstance(given, str):
+        raise SettingsError([f"database_url: {wanted}, got one with several `options`"])
+    if not given.startswith(_OPTIONS):
+        query["options"] = f"{_OPTIONS} {given}".strip()  # what the URL says comes later, and wins
     return parsed.set(drivername="postgresql+psycopg", query=query)
 
 
@@ -81,7 +85,8 @@ class Database:
     @property
     def where(self) -> str:
         """Which database this is, for people: without user and password."""
-        host = self.url.host or self.url.query.get("host") or "the local socket"
+        given = self.url.host or self.url.query.get("host") or "the local socket"
+        host = given if isinstance(given, str) else " or ".join(given)
         port = f":{self.url.port}" if self.url.port else ""
         return f"{self.url.database or 'the default database'} at {host}{port}"
 

