@@ -92,8 +92,8 @@ def make_run(outcome: Outcome = Outcome.PASSED, name: str = "one-answer", reason
 
 def summary(run: Run) -> RunSummary:
     return RunSummary(
-        run.id, run.key.probe, "default", AT, Trigger.MANUAL, 0, run.outcome, run.reason, run.started, run.finished,
-        run.took, timedelta(0), "worker-1", None, False,
+        run.id, run.key.probe, "default", AT, Trigger.MANUAL, 0, run.outcome, run.reason,
+        run.started, run.finished, run.took, timedelta(0), "worker-1", None, False,
     )  # fmt: skip
 
 
