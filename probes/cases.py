@@ -7,7 +7,7 @@ from synthetics.model.check import Case, Effect
 
 _COLD_START = {
     "CS-01": (
-        "A site that sleeps wakes for a change, shows it in its preview, and goes to sleep again.",
+        "A sleeping site wakes for a change, shows it in its preview, and goes to sleep again.",
         "scale",
     ),
     "CS-02": ("A session that expires reads as expired, and one that is deleted is gone.", "rows"),

@@ -7,34 +7,40 @@ that was seen (the task was not created before it was asked for, it had started 
 else the nearest offset that does not.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from probes.platform.values import Activation, SessionRow, TaskView
+from probes.platform.values import TaskView
 from synthetics.model.timing import ZERO, Phase
 
 #: The phases of a cold start or a wake, in order (contract §5.5).
-START = ("request", "schedule", "network", "pull", "start", "health", "preview")
-#: The phases of going to sleep: idling until the task is told to stop, then its end.
-STOP = ("idle", "drain", "stop")
-#: The phases of a start that finds its container up.
-WARM = ("request", "health")
+START_PHASES = ("request", "schedule", "network", "pull", "start", "health", "preview")
+#: The phases of a task's end.
+STOP_PHASES = ("drain", "stop")
 
 
 @dataclass(frozen=True, slots=True)
-class Marks:
-    """What the worker did and saw: its wall and its monotonic clock when it asked, and instants of the latter.
+class Instants:
+    """What the worker did and saw, on its monotonic clock; `sent_at` is its wall clock at `sent`.
 
-    `row` is the session's row, for its creation time; `answered` when the request had its answer; `ready`
-    when the container's health was first seen.
+    `accepted` is when the request's effect was first seen (the session row, or the answer to a wake). Where
+    health was not watched, all from the container's start to the preview is the preview's.
     """
 
-    clock_wall: datetime
-    clock_monotonic: float
-    row: SessionRow | None = None
-    answered: float | None = None
-    ready: float | None = None
+    sent: float
+    sent_at: datetime
+    accepted: float | None = None
+    healthy: float | None = None
+    preview: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """The phases of one timing, in order. `clock_skew` is how much AWS's clock had to be moved to fit."""
+
+    phases: tuple[Phase, ...]
+    clock_skew: timedelta = ZERO
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,80 +50,60 @@ class _Span:
     end: timedelta | None
 
 
-def of_start(marks: Marks, task: TaskView | None, *, until: float) -> tuple[Phase, ...]:
-    """How the time from asking to `until` was spent, up to what nobody can tell.
+def start_phases(instants: Instants, task: TaskView | None, *, until: float) -> Split:
+    """How the time from `instants.sent` to `until` was spent, up to what nobody can tell.
 
-    Phases never overlap and never add up to more than the whole; a part whose timestamps are missing is
-    not named. No order between connectivity and pull is assumed: what they share is counted once. What
-    lies between the start (or, if it was watched, the health) and `until` is the preview's.
+    Phases never overlap and never add up to more than the whole; a part whose timestamps are missing is not
+    named. No order between connectivity and pull is assumed: what they share is counted once.
     """
-    whole = _since(marks, until)
-    ready = None if marks.ready is None else _since(marks, marks.ready)
-    skew = clock_skew(marks, task, until=until)
-    created, connected, pulling, pulled, started = (
-        None if stamp is None else stamp + skew for stamp in _stamps(task, marks.clock_wall)
+    whole = _since(instants, until)
+    accepted, healthy, preview = (
+        None if at is None else _since(instants, at)
+        for at in (instants.accepted, instants.healthy, instants.preview)
     )
-    asked = _asked(marks, created, skew)
+    stamps = _stamps(task, instants.sent_at)
+    seen = (at for at in (healthy, preview, whole) if at is not None)
+    skew = _offset(stamps, seen_running=min(seen))
+    created, connected, pulling, pulled, started = (None if stamp is None else stamp + skew for stamp in stamps)
+    asked = _earlier(accepted, created)
     spans = [
         _Span("request", ZERO, asked),
         _Span("schedule", asked, created),
         *_by_begin(_Span("network", created, connected), _Span("pull", pulling, pulled)),
         _Span("start", pulled, started),
-        _Span("health", started, ready),
-        _Span("preview", started if ready is None else ready, whole),
+        _Span("health", started, healthy),
+        _Span("preview", started if healthy is None else healthy, preview),
     ]
-    return _laid(spans, whole)
+    return Split(_laid(spans, whole), skew)
 
 
-def of_warm(asked: Activation, *, until: float) -> tuple[Phase, ...]:
-    """The phases of a start whose container is up: until activate answered, and until the container did."""
-    answered, whole = timedelta(seconds=asked.took.total_seconds()), timedelta(seconds=until - asked.sent)
-    return _laid([_Span("request", ZERO, answered), _Span("health", answered, whole)], whole)
-
-
-def of_stop(task: TaskView | None, whole: timedelta) -> tuple[Phase, ...]:
-    """How the time up to a task's end was spent: its end by AWS's own timestamps, what was before is idling.
-
-    `whole` ends when the task was seen to be gone.
-    """
-    if task is None:
-        return ()
-    ends = (
+def stop_phases(task: TaskView) -> tuple[Phase, ...]:
+    """How a task's end was spent, by AWS's own timestamps alone."""
+    spans = (
         ("drain", task.stopping_at, task.execution_stopped_at),
         ("stop", task.execution_stopped_at, task.stopped_at),
     )
+    return tuple(
+        Phase(name, end - begin)
+        for name, begin, end in spans
+        if begin is not None and end is not None and end > begin
+    )
+
+
+def fitting(phases: Sequence[Phase], whole: timedelta) -> tuple[Phase, ...]:
+    """As many of the phases, from the last backwards, as fit into the whole."""
     kept: list[Phase] = []
     left = whole
-    for name, begin, end in reversed(ends):
-        if begin is not None and end is not None and end - begin > ZERO:
-            took = min(end - begin, left)
-            kept.append(Phase(name, took))
-            left -= took
-    if kept and left > ZERO:
-        kept.append(Phase("idle", left))
-    return tuple(phase for phase in reversed(kept) if phase.took > ZERO)
+    for phase in reversed(phases):
+        took = min(phase.took, left)
+        if took > ZERO:
+            kept.append(Phase(phase.name, took))
+        left -= took
+    return tuple(reversed(kept))
 
 
-def clock_skew(marks: Marks, task: TaskView | None, *, until: float) -> timedelta:
-    """How much AWS's timestamps had to be moved to fit what was seen; zero if they fit as they are."""
-    seen = _since(marks, until if marks.ready is None else min(until, marks.ready))
-    return _offset(_stamps(task, marks.clock_wall), seen_running=seen)
-
-
-def _asked(marks: Marks, created: timedelta | None, skew: timedelta) -> timedelta | None:
-    """When the request had its effect: by its row, if that contradicts nothing, else by its answer."""
-    answered = None if marks.answered is None else _since(marks, marks.answered)
-    latest = min((moment for moment in (answered, created) if moment is not None), default=None)
-    if marks.row is None or marks.row.created_at is None:
-        return latest
-    written = marks.row.created_at - marks.clock_wall + skew
-    if written < ZERO or (latest is not None and written > latest):
-        return latest
-    return written
-
-
-def _since(marks: Marks, at: float) -> timedelta:
-    return max(ZERO, timedelta(seconds=at - marks.clock_monotonic))
+def _since(instants: Instants, at: float) -> timedelta:
+    return max(ZERO, timedelta(seconds=at - instants.sent))
 
 
 def _stamps(task: TaskView | None, sent_at: datetime) -> tuple[timedelta | None, ...]:
@@ -143,6 +129,10 @@ def _offset(stamps: Iterable[timedelta | None], *, seen_running: timedelta) -> t
     if lowest > highest:  # AWS's span is longer than ours: split what is too much
         return (lowest + highest) / 2
     return min(max(ZERO, lowest), highest)
+
+
+def _earlier(one: timedelta | None, other: timedelta | None) -> timedelta | None:
+    return min((moment for moment in (one, other) if moment is not None), default=None)
 
 
 def _by_begin(*spans: _Span) -> list[_Span]:

@@ -50,8 +50,8 @@ async def preflight(web: Webordinary, aws: Aws, clock: Clock) -> list[Finding]:
         settings.queue_tracking_table,
     )
     findings += [await _tried(f"table {table}", partial(web.tables.described, table)) for table in tables]
-    findings.append(await _service(settings.edit_service, web.tasks.edit))
-    findings.append(await _service(settings.hermes_service, web.tasks.hermes))
+    findings.append(await _service(settings.edit_service, web.tasks.edit_service))
+    findings.append(await _service(settings.hermes_service, web.tasks.hermes_service))
     findings.append(await _tried(f"tasks of {settings.ecs_cluster_arn}", web.tasks.own))
     findings.append(
         await _tried(
@@ -99,8 +99,8 @@ async def _hermes(web: Webordinary) -> Finding:
 def _workspaces(web: Webordinary) -> Finding:
     settings = web.settings
     subject = f"workspaces by {settings.file_check.value}"
-    if web.workspace.blind:
-        return Finding(subject, web.workspace.blind)
+    if web.workspaces.refusal:
+        return Finding(subject, web.workspaces.refusal)
     root = settings.workspace_root
     if settings.file_check is FileCheck.EFS_MOUNT and (root is None or not root.is_dir()):
         return Finding(subject, f"WORKSPACE_ROOT {root} is not a directory", "is the file system mounted?")

@@ -70,7 +70,7 @@ class Removal:
         tables: Tables,
         queues: Queues,
         tasks: Tasks,
-        workspace: Workspaces,
+        workspaces: Workspaces,
         guard: Guard,
         settings: PlatformSettings,
         clock: Clock,
@@ -79,7 +79,7 @@ class Removal:
         self._tables = tables
         self._queues = queues
         self._tasks = tasks
-        self._workspace = workspace
+        self._workspaces = workspaces
         self._guard = guard
         self._settings = settings
         self._clock = clock
@@ -103,7 +103,7 @@ class Removal:
             except PlatformError as error:
                 quiet, left = 0, str(error)
             if quiet == _ENOUGH_QUIET_ROUNDS:
-                await self._workspace.remove_client(client_id)
+                await self._workspaces.remove_client(client_id)
                 return
             await self._clock.sleep(_BETWEEN_ROUNDS)
         raise PlatformError(f"could not be removed: {left}", client=client_id)

@@ -172,6 +172,7 @@ class PlatformSettings(BaseModel):
     starting_page_status: Codes = frozenset({202, 503})
     ws_unsupported_status: Codes = frozenset({502})
     idle_timeout: Seconds = Field(_seconds(300), alias="idle_timeout_s")
+    activity_write: Seconds = Field(_seconds(60), alias="activity_write_s")
 
     # AWS.
     aws_region: Name = "us-west-2"

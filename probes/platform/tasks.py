@@ -34,7 +34,7 @@ class Tasks:
         source = self._settings.task_count_source
         service = cluster = None
         if source is not TaskCountSource.CLUSTER:
-            service = (await self.edit()).running
+            service = (await self.edit_service()).running
         if source is not TaskCountSource.SERVICE:
             cluster = len(await self.edit_tasks())
         return TaskCount(max(service or 0, cluster or 0), service, cluster)
@@ -44,11 +44,11 @@ class Tasks:
         found = await self._listed("RUNNING")
         return [task for task in found if not task.of_service(self._settings.hermes_service)]
 
-    async def edit(self) -> ServiceView:
+    async def edit_service(self) -> ServiceView:
         """The edit service's own counts. Raises PlatformError if ECS does not know it."""
         return await self._service(self._settings.edit_service)
 
-    async def hermes(self) -> ServiceView:
+    async def hermes_service(self) -> ServiceView:
         """Hermes' own counts. Raises PlatformError if ECS does not know it."""
         return await self._service(self._settings.hermes_service)
 

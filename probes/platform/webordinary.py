@@ -11,9 +11,9 @@ from probes.platform.http import Http
 from probes.platform.items import Shapes
 from probes.platform.queues import Queues
 from probes.platform.removal import Known, Removal
-from probes.platform.settings import PlatformSettings
+from probes.platform.settings import ContainerIdForm, PlatformSettings
 from probes.platform.tables import Tables
-from probes.platform.tasks import Tasks
+from probes.platform.tasks import Tasks, sanitised
 from probes.platform.workspace import Workspaces
 from synthetics.contract.context import ProbeContext
 from synthetics.contract.platform import RunScope
@@ -31,7 +31,7 @@ class Webordinary:
     tables: Tables
     queues: Queues
     tasks: Tasks
-    workspace: Workspaces
+    workspaces: Workspaces
     removal: Removal
 
     @classmethod
@@ -52,19 +52,29 @@ class Webordinary:
         )
         queues = Queues(aws=aws, settings=settings, guard=guard, clock=scope.clock)
         tasks = Tasks(aws=aws, settings=settings, guard=guard)
-        workspace = Workspaces(http=http, settings=settings, guard=guard)
+        workspaces = Workspaces(http=http, settings=settings, guard=guard)
         removal = Removal(
             hermes=hermes,
             tables=tables,
             queues=queues,
             tasks=tasks,
-            workspace=workspace,
+            workspaces=workspaces,
             guard=guard,
             settings=settings,
             clock=scope.clock,
         )
         alb = Alb(http=http, settings=settings, client_id=client_id)
-        return cls(settings, client_id, guard, hermes, alb, tables, queues, tasks, workspace, removal)
+        return cls(settings, client_id, guard, hermes, alb, tables, queues, tasks, workspaces, removal)
+
+    def container_id(self, *, project: str, user: str, thread: str) -> str:
+        """The container's id as the platform composes it for this run's client (contract §1.4)."""
+        match self.settings.container_id_form:
+            case ContainerIdForm.CLIENT_PROJECT_USER:
+                return f"{self.client_id}-{project}-{sanitised(user)}"
+            case ContainerIdForm.CLIENT_THREAD_USER:
+                return f"{self.client_id}-{thread}-{sanitised(user)}"
+            case ContainerIdForm.SESSION_ID:
+                return f"{self.client_id}-{project}-{thread}"
 
     async def clean_up(self) -> None:
         """Remove everything this run made, and write down that it is gone. Raises PlatformError."""

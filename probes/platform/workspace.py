@@ -14,7 +14,7 @@ from probes.platform.guard import Guard
 from probes.platform.http import Http, Label
 from probes.platform.replies import Reply
 from probes.platform.settings import FileCheck, PlatformSettings, WorkspaceLayout
-from probes.platform.values import SessionRow, WorkspaceStatus
+from probes.platform.values import WorkspaceStatus
 from synthetics.errors import PlatformError, ProbeBroken, SettingsError, TimedOut, Unexpected
 
 
@@ -46,6 +46,17 @@ class Place:
 class Workspace(Protocol):
     """One workspace, seen from outside. All methods raise PlatformError where it cannot be looked into."""
 
+    @property
+    def writable(self) -> bool:
+        """Whether `write` can be used."""
+
+    @property
+    def outlives_container(self) -> bool:
+        """Whether it can be looked into while its container sleeps."""
+
+    async def write(self, path: str, text: str) -> None:
+        """Put a file into an own workspace on an isolated platform, and commit nothing."""
+
     async def exists(self, path: str) -> bool:
         """Whether the file is there; `path` counts from the workspace's root."""
 
@@ -65,7 +76,7 @@ class Workspaces:
         self._guard = guard
 
     @property
-    def blind(self) -> str | None:
+    def refusal(self) -> str | None:
         """Why workspaces cannot be looked into with these settings; None if they can."""
         if self._settings.file_check is FileCheck.ECS_EXEC:
             return (
@@ -74,19 +85,10 @@ class Workspaces:
             )
         return None
 
-    def of(self, row: SessionRow, project: str | None = None) -> Workspace:
-        """A session's workspace. Raises SettingsError where FILE_CHECK names no way that we have."""
-        told = self._guard.belongings.details_of("session", row.session_id)
-        user = row.user_id or told.get("user", "")
-        project = project or told.get("project", "")
-        if self._settings.workspace_layout is WorkspaceLayout.CLIENT_PROJECT_ID and not project:
-            raise ProbeBroken(f"workspace of {row}: its layout is by project, and the project is not known")
-        return self.at(Place(row.need("client_id"), user, project, row.session_id, row.edit_branch or ""))
-
     def at(self, place: Place) -> Workspace:
         """The workspace at this place. Raises SettingsError where FILE_CHECK names no way that we have."""
-        if self.blind is not None:
-            raise SettingsError([self.blind])
+        if self.refusal is not None:
+            raise SettingsError([self.refusal])
         settings, timeout = self._settings, self._settings.file_timeout
         match settings.file_check:
             case FileCheck.HTTP_API:
@@ -95,7 +97,7 @@ class Workspaces:
                 return GitRemote(settings.git_remote or "", place.branch, timeout)
             case _:
                 root = settings.workspace_root or Path()
-                return EfsMount(root / place.below(settings.workspace_layout), timeout)
+                return EfsMount(root / place.below(settings.workspace_layout), place, self._guard, timeout)
 
     async def remove_client(self, client_id: str) -> None:
         """Remove every workspace of an own client, where they are mounted; elsewhere they cannot be removed."""
@@ -113,9 +115,30 @@ class Workspaces:
 class EfsMount:
     """A workspace in a directory of this machine."""
 
-    def __init__(self, directory: Path, timeout: timedelta) -> None:
+    def __init__(self, directory: Path, place: Place, guard: Guard, timeout: timedelta) -> None:
         self._directory = directory
+        self._place = place
+        self._guard = guard
         self._timeout = timeout
+
+    @property
+    def writable(self) -> bool:
+        return self._guard.isolated
+
+    @property
+    def outlives_container(self) -> bool:
+        return True
+
+    async def write(self, path: str, text: str) -> None:
+        self._guard.alone(f"write {path} into a workspace")
+        self._guard.own_client(self._place.client_id)
+        file = (self._directory / path.lstrip("/")).resolve()
+        if not file.is_relative_to(self._directory.resolve()):
+            raise ProbeBroken(f"{path!r} leads out of the workspace")
+        try:
+            await asyncio.to_thread(file.write_text, text)
+        except OSError as error:
+            raise PlatformError(f"workspace {self._directory}: {path}: {error.strerror}") from error
 
     async def exists(self, path: str) -> bool:
         return await asyncio.to_thread((self._directory / path.lstrip("/")).is_file)
@@ -141,6 +164,17 @@ class HttpApi:
         self._http = http
         self._settings = settings
         self._place = place
+
+    @property
+    def writable(self) -> bool:
+        return False
+
+    @property
+    def outlives_container(self) -> bool:
+        return False
+
+    async def write(self, path: str, text: str) -> None:
+        raise _unwritable(FileCheck.HTTP_API)
 
     async def exists(self, path: str) -> bool:
         file = self._path() / path.lstrip("/")
@@ -197,6 +231,17 @@ class GitRemote:
         self._branch = branch
         self._timeout = timeout
 
+    @property
+    def writable(self) -> bool:
+        return False
+
+    @property
+    def outlives_container(self) -> bool:
+        return True
+
+    async def write(self, path: str, text: str) -> None:
+        raise _unwritable(FileCheck.GIT_REMOTE)
+
     async def exists(self, path: str) -> bool:
         listed = await self._fetched("ls-tree", "-r", "--name-only", "FETCH_HEAD", "--", path.lstrip("/"))
         return bool(listed.strip())
@@ -245,6 +290,10 @@ async def git(arguments: Sequence[str], timeout: timedelta, *, owned: Path | Non
         told = said.decode("utf-8", "replace").strip()
         raise PlatformError(f"git {' '.join(arguments)}: {told or f'exit code {process.returncode}'}")
     return output.decode("utf-8", "replace")
+
+
+def _unwritable(way: FileCheck) -> ProbeBroken:
+    return ProbeBroken(f"FILE_CHECK={way.value}: a workspace can be looked into, but not written")
 
 
 def _environment(owned: Path | None) -> dict[str, str]:
