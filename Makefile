@@ -8,7 +8,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --no-header --no-annotate --no-emit-fin
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test lint format lock clean
+.PHONY: help setup demo run test lint format docs lock clean
 
 help: ## What can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1	\2/' | expand -t 18
@@ -33,6 +33,9 @@ lint: $(READY) ## ruff, mypy and the import contracts
 format: $(READY) ## Put the code into its form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(READY) ## The pages that are written from the code
+	$(BIN)/python -m synthetics.commands.docs
 
 lock: $(READY) ## Pin every dependency again, with hashes (needs an index)
 	$(BIN)/pip install --quiet '$(UV)'

@@ -3,6 +3,7 @@
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin
@@ -107,7 +108,8 @@ def entries(model: type[BaseModel], above: Place = ()) -> Iterator[Entry]:
     """Every setting of this model, in the order of its fields."""
     for name, info in model.model_fields.items():
         inner, named = _nested(info.annotation)
-        here = (*above, name, "<name>") if named else (*above, name)
+        written = info.alias or name
+        here = (*above, written, "<name>") if named else (*above, written)
         if inner is not None:
             yield from entries(inner, here)
         elif not _is_open(info.annotation):
@@ -144,7 +146,9 @@ def _allowed_type(annotation: Any, metadata: list[Any]) -> str:
     members = getattr(kind, "__members__", None)
     if members:
         return "one of " + ", ".join(str(member.value) for member in members.values())
-    return "a path" if kind is Path else "text"
+    if get_origin(kind) in (tuple, frozenset, list):
+        return "a list, parted by commas"
+    return {Path: "a path", timedelta: "a number over zero"}.get(kind, "text")
 
 
 def _sentence(given: Given, model: type[BaseModel], mistake: ErrorDetails) -> str:

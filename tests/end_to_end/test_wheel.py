@@ -1,4 +1,4 @@
-"""The image's own steps without an engine to build it: the wheel in an empty environment, and `serve` from it."""
+"""The image's own steps without an engine for it: the wheel in an empty environment, and `serve` from it."""
 
 import os
 import re
