@@ -119,7 +119,9 @@ class SpanQuery(_Parameters):
         examples=["2026-11-20T14:00:00Z"],
     )
     bucket: Duration | None = Field(
-        None, description="How wide a slice is (`300`, `5m`, `1h`, `1d`); chosen for about 60 if unset."
+        None,
+        le=_LONGEST_SPAN,
+        description="How wide a slice is (`300`, `5m`, `1h`, `1d`); chosen for about 60 if unset.",
     )
     probe: str | None = Field(None, max_length=200, description="Only of this probe.")
     path: str | None = Field(None, max_length=200, description="Only this variant.")

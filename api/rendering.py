@@ -23,7 +23,12 @@ _environment = Environment(
     lstrip_blocks=True,
 )
 _environment.filters.update(
-    duration=words.duration, exact=words.exact, plain=words.plain, shown=words.shown, percent=words.percent
+    declared=words.declared,
+    duration=words.duration,
+    exact=words.exact,
+    plain=words.plain,
+    shown=words.shown,
+    percent=words.percent,
 )
 _environment.globals.update(charts=charts, version=__version__)
 

@@ -22,6 +22,18 @@ def duration(took: timedelta | None) -> str:
     return _two_units(timedelta(seconds=round(seconds)))
 
 
+def declared(span: timedelta | None) -> str:
+    """A declared duration without idle digits: `15 min`, `60 s`, `1.5 s`, `1 h 30 min`; a dash for nothing."""
+    if span is None:
+        return "–"
+    seconds = span.total_seconds()
+    if seconds < 1:
+        return f"{seconds * 1000:g} ms"
+    if span < 2 * _MINUTE:
+        return f"{seconds:g} s"
+    return " ".join(part for part in _parts(_two_units(span)) if not part.startswith("0 "))
+
+
 def exact(moment: datetime | None) -> str:
     """`2026-11-20 21:36:13 UTC`; a dash for nothing."""
     return "–" if moment is None else f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
@@ -55,6 +67,12 @@ def percent(share: float | None) -> str:
 def shown(value: object) -> str:
     """Evidence as indented JSON; a text as it is."""
     return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False, default=str)
+
+
+def _parts(text: str) -> list[str]:
+    """`15 min 0 s` as `15 min` and `0 s`."""
+    words = text.split()
+    return [" ".join(words[place : place + 2]) for place in range(0, len(words), 2)]
 
 
 def _one_unit(span: timedelta) -> str:

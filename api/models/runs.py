@@ -18,8 +18,8 @@ _RUN: dict[str, JsonValue] = {
     "probe": "document_is_searchable",
     "location": "default",
     "tick": "2026-11-20T14:05:00Z",
-    "trigger": "schedule",
-    "attempt": 0,
+    "trigger": "confirm",
+    "attempt": 1,
     "outcome": "failed",
     "reason": "unexpected: documents found by title: wanted ['doc-1'], got []",
     "started_at": "2026-11-20T14:05:00.012000Z",
@@ -27,7 +27,7 @@ _RUN: dict[str, JsonValue] = {
     "took_seconds": 21.5,
     "waited_seconds": 0.0,
     "worker": "worker-1",
-    "confirms": None,
+    "confirms": "9a1c2f60-3d5b-5e8f-9c1d-2b3a4c5d6e7f",
     "abandoned": False,
 }
 _EVIDENCE = TypeAdapter(dict[str, JsonValue])

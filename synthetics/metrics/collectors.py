@@ -139,7 +139,7 @@ class Metrics:
 
     # -- called by the clients, from any thread ----------------------------------------------------------
 
-    def request(self, service: str, operation: str, outcome: str, took: timedelta) -> None:
+    def count(self, service: str, operation: str, outcome: str, took: timedelta) -> None:
         """A request to the platform ended; `outcome` is `ok`, an error code or a status."""
         self._requests.labels(service, operation, outcome).inc()
         self._request_seconds.labels(service, operation).observe(took.total_seconds())

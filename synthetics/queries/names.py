@@ -7,14 +7,14 @@ from synthetics.errors import NotFound
 
 
 def resolve(kind: str, typed: str, known: Collection[str]) -> str:
-    """The known name that was meant. Raises NotFound with the nearest ones, or with all if there are few."""
+    """The known name that was meant. Raises NotFound with the nearest one, or with all if there are few."""
     by_form = {_form(name): name for name in known}
     found = by_form.get(_form(typed))
     if found is not None:
         return found
-    near = [by_form[form] for form in get_close_matches(_form(typed), by_form, n=2, cutoff=0.5)]
+    near = get_close_matches(_form(typed), by_form, n=1, cutoff=0.5)
     if near:
-        raise NotFound(f"there is no {kind} {typed!r}; did you mean {' or '.join(map(repr, near))}?")
+        raise NotFound(f"there is no {kind} {typed!r}; did you mean {by_form[near[0]]!r}?")
     listed = ", ".join(sorted(known)) if 0 < len(known) <= 12 else ""
     raise NotFound(f"there is no {kind} {typed!r}" + (f"; there are: {listed}" if listed else ""))
 

@@ -71,6 +71,12 @@ class CatalogueProbe:
     enabled: bool
     retired: bool
 
+    @property
+    def phases(self) -> tuple[str, ...]:
+        """Every declared phase once, those of the timing with the most phases first, in their order."""
+        longest_first = sorted(self.timings, key=lambda timing: -len(timing.phases))
+        return tuple(dict.fromkeys(phase for timing in longest_first for phase in timing.phases))
+
     def phase_order(self, timing: str) -> tuple[str, ...]:
         """The declared phases of a timing, in the order in which they follow each other."""
         return next((declared.phases for declared in self.timings if declared.name == timing), ())

@@ -1,6 +1,7 @@
 """How everything stands: states, the sentence about the whole, what is in flight, what is due."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from httpx import AsyncClient
@@ -12,10 +13,11 @@ from tests.support.clock import FakeClock
 from tests.support.runs import EVERY, NOW, a_probe, a_run, claim, publish, record, tick
 
 
-async def status(client: AsyncClient) -> dict:
+async def status(client: AsyncClient) -> dict[str, Any]:
     answer = await client.get("/api/v1/status")
     assert answer.status_code == 200
-    return answer.json()
+    told: dict[str, Any] = answer.json()
+    return told
 
 
 async def test_nothing_is_known_before_the_first_run(client: AsyncClient, store: Database) -> None:

@@ -1,0 +1,130 @@
+"""Every error is a problem document, and a page for those who look at pages."""
+
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from httpx import ASGITransport, AsyncClient, Response
+
+from api.problems import Problem
+from synthetics.errors import StoreError
+from synthetics.queries import Reads
+from synthetics.store.engine import Database
+from tests.support.runs import a_probe, publish
+
+NOBODY = "00000000-0000-5000-8000-000000000000"
+
+
+def problem(answer: Response, status: int) -> Problem:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    told = Problem.model_validate(answer.json())
+    assert (told.status, told.type) == (status, "about:blank")
+    return told
+
+
+@pytest.mark.parametrize(
+    ("path", "detail"),
+    [
+        ("/api/v1/probes/open-documnet", "there is no probe 'open-documnet'; did you mean 'open_document'?"),
+        ("/api/v1/probes/xyz/runs", "there is no probe 'xyz'; there are: open_document"),
+        ("/api/v1/timings/opening?probe=xyz", "there is no probe 'xyz'; there are: open_document"),
+        (f"/api/v1/runs/{NOBODY}", f"there is no run {NOBODY}; runs are kept for a limited time"),
+        ("/api/v1/nowhere", "there is nothing at /api/v1/nowhere"),
+        ("/api/v1/probes/", "there is nothing at /api/v1/probes/"),
+        ("/static/secret.txt", "there is nothing at /static/secret.txt"),
+        ("/static/../main.py", "there is nothing at /main.py"),
+        ("/static/%2e%2e/main.py", "there is nothing at /static/../main.py"),
+    ],
+)
+async def test_what_does_not_exist_is_404(client: AsyncClient, store: Database, path: str, detail: str) -> None:
+    assert problem(await client.get(path), 404).detail == detail
+
+
+async def test_names_are_found_with_hyphens_and_in_any_case(client: AsyncClient, store: Database) -> None:
+    answer = await client.get("/api/v1/probes/Open-Document")
+
+    assert answer.json()["probe"]["name"] == "open_document"
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+async def test_nothing_acts_yet(client: AsyncClient, method: str) -> None:
+    answer = await client.request(method, "/api/v1/probes/open_document/runs")
+
+    told = problem(answer, 405)
+    assert told.detail == f"{method} is not possible at /api/v1/probes/open_document/runs"
+    assert answer.headers["allow"] == "GET"
+
+
+@pytest.mark.parametrize(
+    ("path", "parameter"),
+    [
+        ("/api/v1/runs/17", "run_id"),
+        ("/api/v1/probes/open_document/runs?limit=0", "limit"),
+        ("/api/v1/probes/open_document/runs?limit=201", "limit"),
+        ("/api/v1/probes/open_document/runs?limit=many", "limit"),
+        ("/api/v1/probes/open_document/runs?outcome=fine", "outcome.0"),
+        ("/api/v1/probes/open_document/runs?" + "&".join(["outcome=passed"] * 9), "outcome"),
+        ("/api/v1/probes/open_document/runs?page=2", "page"),
+        ("/api/v1/probes/" + "x" * 201, "name"),
+    ],
+)
+async def test_parameters_out_of_bounds_are_422_and_named(
+    client: AsyncClient, path: str, parameter: str
+) -> None:
+    told = problem(await client.get(path), 422)
+
+    assert [wrong.parameter for wrong in told.errors] == [parameter]
+    assert told.detail.startswith(f"{parameter}: ")
+
+
+async def test_several_wrong_parameters_are_told_together(client: AsyncClient) -> None:
+    told = problem(await client.get("/api/v1/probes/a/runs?limit=0&cursor=x&page=2"), 422)
+
+    assert {wrong.parameter for wrong in told.errors} == {"limit", "cursor", "page"}
+
+
+async def test_a_database_that_is_away_is_503(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Away:
+        async def overview(self) -> Any:
+            raise StoreError("the database does not answer")
+
+    app.state.reads = _with(app.state.reads, status=Away())
+    async with _client(app) as client:
+        answer = await client.get("/api/v1/status")
+
+    assert problem(answer, 503).detail == "the database does not answer; try again shortly"
+    assert answer.headers["retry-after"] == "5"
+
+
+async def test_a_mistake_of_ours_is_500_and_tells_nothing(app: FastAPI) -> None:
+    class Wrong:
+        async def overview(self) -> Any:
+            raise RuntimeError("the password is tulip")
+
+    app.state.reads = _with(app.state.reads, status=Wrong())
+    async with _client(app) as client:
+        answer = await client.get("/api/v1/status")
+
+    assert "tulip" not in answer.text
+    assert problem(answer, 500).detail == "something went wrong on our side; the log of this service says what"
+
+
+async def test_who_looks_at_a_page_gets_a_page(client: AsyncClient, store: Database) -> None:
+    await publish(store, a_probe())
+
+    answer = await client.get("/probes/<script>", headers={"accept": "text/html,*/*"})
+
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert "there is no probe &#39;&lt;script&gt;&#39;" in answer.text
+    problem(await client.get("/probes/nobody"), 404)
+
+
+def _with(reads: Reads, **changes: Any) -> Reads:
+    return Reads(**{**{name: getattr(reads, name) for name in Reads.__slots__}, **changes})
+
+
+def _client(app: FastAPI) -> AsyncClient:
+    transport = ASGITransport(app, raise_app_exceptions=False)
+    return AsyncClient(transport=transport, base_url="http://status.test")
