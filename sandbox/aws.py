@@ -65,7 +65,14 @@ class AwsEndpoint:
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="moto")
         self._arrivals: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        self._hung_up = False
         moto_api_backend.reset()
+
+    def hang_up(self) -> None:
+        """From now on nobody waits for messages: the sandbox ends, and shall not wait for long polls."""
+        self._hung_up = True
+        for arrival in self._arrivals.values():
+            arrival.set()
 
     def close(self) -> None:
         """Give the thread back; what it was doing is finished first."""
@@ -119,7 +126,7 @@ class AwsEndpoint:
                 if left <= 0 or reply.status != 200 or json.loads(reply.body or b"{}").get("Messages"):
                     return reply
                 await _first((arrival.wait(), gone), timeout=min(left, RECHECK_SECONDS))
-                if gone.done():
+                if gone.done() or self._hung_up:
                     return reply  # a message must not be handed to a caller that has hung up
         finally:
             gone.cancel()

@@ -14,6 +14,7 @@ from sandbox.aws import AwsEndpoint
 from sandbox.control import Control
 from sandbox.ecs import Ecs
 from sandbox.faults import Faults
+from sandbox.front import front_half
 from sandbox.monitor import monitor_settings
 from sandbox.processes import Launcher
 from sandbox.provision import provision
@@ -73,17 +74,29 @@ async def sandbox(settings: SandboxSettings) -> AsyncIterator[Sandbox]:
         faults = Faults(settings.directory, seed=settings.seed)
         faults.clear_all()
         launcher = Launcher(settings)
-        stack.push_async_callback(launcher.close)
-        await launcher.start()
         tasks = Tasks(settings, launcher, subnet, faults, truth)
-        stack.push_async_callback(tasks.close)
         ecs = Ecs(settings, tasks, faults)
         aws = AwsEndpoint(ecs)
         stack.callback(aws.close)
         await stack.enter_async_context(served(aws, listeners.aws))
-        await asyncio.to_thread(provision, settings)
+        stack.push_async_callback(launcher.close)
+        stack.push_async_callback(tasks.close)
+        await asyncio.gather(launcher.start(), asyncio.to_thread(provision, settings))
         ecs.start_services()
-        await _front(stack, settings, listeners, ecs, tasks, faults, truth)
+        front = await stack.enter_async_context(
+            front_half(
+                settings,
+                faults,
+                truth,
+                alb_listener=listeners.alb,
+                hermes_listener=listeners.hermes,
+                running_count=ecs.running_count,
+            )
+        )
+        stack.callback(aws.hang_up)
+        tasks.on_stopped.append(
+            lambda task: front.jobs.task_stopped(task.environment.get("CONTAINER_ID", ""), task.arn)
+        )
         control = Control(faults, truth, monitor_settings(settings))
         await stack.enter_async_context(served(control.app(), listeners.control))
         yield Sandbox(settings, faults, truth, tasks, ecs)
@@ -102,18 +115,6 @@ async def serve(settings: SandboxSettings, *, ready: Callable[[Sandbox], None]) 
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
-
-
-async def _front(
-    stack: AsyncExitStack,
-    settings: SandboxSettings,
-    listeners: _Listeners,
-    ecs: Ecs,
-    tasks: Tasks,
-    faults: Faults,
-    truth: Truth,
-) -> None:
-    """Hermes, the load balancer with the router, and the clean-up jobs."""
 
 
 @contextlib.contextmanager
@@ -136,5 +137,19 @@ def _announce(running: Sandbox) -> None:
     sys.stdout.flush()
 
 
+async def _serve_until_left(settings: SandboxSettings) -> None:
+    """Run until told to stop, or until standard input ends: whoever started this process is gone then."""
+    loop = asyncio.get_running_loop()
+    serving = asyncio.create_task(serve(settings, ready=_announce))
+
+    def left() -> None:
+        loop.remove_reader(sys.stdin.fileno())
+        serving.cancel()
+
+    loop.add_reader(sys.stdin.fileno(), left)
+    with contextlib.suppress(asyncio.CancelledError):
+        await serving
+
+
 if __name__ == "__main__":
-    asyncio.run(serve(SandboxSettings.model_validate_json(sys.stdin.readline()), ready=_announce))
+    asyncio.run(_serve_until_left(SandboxSettings.model_validate_json(sys.stdin.readline())))

@@ -64,7 +64,8 @@ class Site:
             WebSocketRoute("/_astro/hmr", self.hot_reload),
             Route("/{path:path}", self.page, methods=["GET", "HEAD"]),
         ]
-        return Starlette(routes=[Mount("/session/{session}", routes=routes), *routes])
+        start = Route("/session/{session}", self.page, methods=["GET", "HEAD"])  # no redirect to a slash
+        return Starlette(routes=[start, Mount("/session/{session}", routes=routes), *routes])
 
     async def health(self, request: Request) -> Response:
         body: dict[str, str] = {"status": "healthy", "timestamp": _now()}
@@ -155,7 +156,7 @@ class Site:
             return _document(
                 "Build failed", "<p>The site could not be built.</p>", int(amount(broken, "status"))
             )
-        name = request.path_params["path"].strip("/") or "index"
+        name = request.path_params.get("path", "").strip("/") or "index"
         text = await asyncio.to_thread(_page_source, self._workspace.path, name)
         if text is None:
             return _document("Not found", f"<p>No page {html.escape(name)}.</p>", 404)
