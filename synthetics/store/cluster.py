@@ -20,7 +20,7 @@ from psycopg import sql
 from sqlalchemy import URL
 
 from synthetics.errors import StoreError
-from synthetics.store.programs import own_directory, run, user_name
+from synthetics.store.programs import command, own_directory, run, user_name
 
 DATABASE = "synthetics"
 _START_SECONDS = 60
@@ -86,8 +86,12 @@ class Cluster:
         if self.socket_directory != self.directory:
             shutil.rmtree(self.socket_directory, ignore_errors=True)
 
+    def stop_command(self) -> list[str]:
+        """What stops the server, for somebody else to call."""
+        return command(*_stop_arguments(self.data), data=self.data)
+
     def _stop(self) -> None:
-        done = run("pg_ctl", "stop", "-D", str(self.data), "-m", "fast", "-w", data=self.data)
+        done = run(*_stop_arguments(self.data), data=self.data)
         if done.returncode and self._postmaster() is not None:
             raise StoreError(f"the embedded Postgres in {self.directory} does not stop: {_last_line(done)}")
 
@@ -177,6 +181,10 @@ class Cluster:
             return "it wrote no log"
         said = [re.sub(r"^.{1,40} \[\d+\] ", "", line) for line in lines]
         return "; ".join(said) or "its log is empty"
+
+
+def _stop_arguments(data: Path) -> tuple[str, ...]:
+    return ("pg_ctl", "stop", "-D", str(data), "-m", "fast", "-w")
 
 
 def _last_line(done: subprocess.CompletedProcess[str]) -> str:

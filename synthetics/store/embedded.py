@@ -9,6 +9,7 @@ from pathlib import Path
 
 from synthetics.errors import StoreError
 from synthetics.store.cluster import Cluster
+from synthetics.store.guard import Guard
 from synthetics.store.programs import OTHERWISE
 
 
@@ -16,7 +17,8 @@ class EmbeddedPostgres:
     """A server that runs while anybody uses it; an async context manager that gives its URL.
 
     Each user holds a shared lock on a file, which the system takes back however the user ends, so the last
-    one to leave knows that it is the last, also after others were killed.
+    one to leave knows that it is the last, also after others were killed. Should all of them be killed, a
+    guard stops the server.
     """
 
     def __init__(self, state_dir: Path, settings: Mapping[str, str] | None = None) -> None:
@@ -55,9 +57,14 @@ class EmbeddedPostgres:
         if self._using is not None:
             return self.url
         with self._alone():
-            self._cluster.ensure_running()
             users = self._open("users")
-            fcntl.flock(users, fcntl.LOCK_SH)
+            try:
+                fcntl.flock(users, fcntl.LOCK_SH)  # first: from here on the guard leaves the server alone
+                self._cluster.ensure_running()
+                self._guard().ensure_waiting()
+            except BaseException:
+                os.close(users)
+                raise
             self._using = users
         return self.url
 
@@ -70,8 +77,12 @@ class EmbeddedPostgres:
             with self._alone():
                 if _nobody_else_holds(users):
                     self._cluster.stop()
+                    self._guard().dismiss()
         finally:
             os.close(users)
+
+    def _guard(self) -> Guard:
+        return Guard(self._directory / "users", self._cluster.stop_command())
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -97,5 +108,7 @@ def _nobody_else_holds(users: int) -> bool:
     try:
         fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
+        # Another user; or, in the instant between the two locks, the guard: then wait until it is done.
+        fcntl.flock(users, fcntl.LOCK_SH)
         return False
     return True

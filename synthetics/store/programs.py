@@ -49,15 +49,20 @@ def own_directory(directory: Path) -> None:
         ) from error
 
 
+def command(program: str, *arguments: str, data: Path) -> list[str]:
+    """How to call one of Postgres' programs for the server on `data`. Raises StoreError."""
+    binaries = _binaries(data)
+    return [*_as_server_user((data.parent, binaries)), str(binaries / program), *arguments]
+
+
 def run(program: str, *arguments: str, data: Path) -> subprocess.CompletedProcess[str]:
     """Run one of Postgres' programs for the server on `data`; what it printed is in `stdout`."""
-    binaries = _binaries(data)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
     # Not a pipe: the server inherits what its starter writes to, and a pipe would never end.
     with tempfile.TemporaryFile("w+", errors="replace") as printed:
         try:
             done = subprocess.run(
-                [*_as_server_user((data.parent, binaries)), str(binaries / program), *arguments],
+                command(program, *arguments, data=data),
                 stdin=subprocess.DEVNULL,
                 stdout=printed,
                 stderr=subprocess.STDOUT,
@@ -127,8 +132,8 @@ def _as_server_user(needed: Iterable[Path]) -> list[str]:
             "user, is not installed: run as another user, or set database_url"
         )
     user, group = _server_ids()
-    command = [setpriv, f"--reuid={user}", f"--regid={group}", "--clear-groups"]
+    prefix = [setpriv, f"--reuid={user}", f"--regid={group}", "--clear-groups"]
     closed = any(not parent.stat().st_mode & 0o001 for path in needed for parent in path.resolve().parents)
     if closed:
-        command += ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
-    return [*command, "--"]
+        prefix += ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
+    return [*prefix, "--"]

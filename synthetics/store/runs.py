@@ -10,7 +10,19 @@ from itertools import islice
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, String, cast, func, insert, or_, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    String,
+    UnaryExpression,
+    cast,
+    func,
+    insert,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -175,15 +187,26 @@ async def in_flight(connection: AsyncConnection, probe: str, location: str) -> U
     return found
 
 
+async def first_tick(connection: AsyncConnection, probe: str, location: str) -> datetime | None:
+    """The oldest scheduled tick that has a row; None if there is none."""
+    return await _tick(connection, probe, location, runs.c.tick.asc())
+
+
 async def last_tick(connection: AsyncConnection, probe: str, location: str) -> datetime | None:
     """The newest scheduled tick that has a row, in flight or ended; None if there is none."""
-    newest: datetime | None = await connection.scalar(
+    return await _tick(connection, probe, location, runs.c.tick.desc())
+
+
+async def _tick(
+    connection: AsyncConnection, probe: str, location: str, order: UnaryExpression[datetime]
+) -> datetime | None:
+    found: datetime | None = await connection.scalar(
         select(runs.c.tick)
         .where(runs.c.probe == probe, runs.c.location == location, runs.c.trigger == Trigger.SCHEDULE.value)
-        .order_by(runs.c.tick.desc())
+        .order_by(order)
         .limit(1)
     )
-    return newest
+    return found
 
 
 async def last_telling(connection: AsyncConnection, probe: str, location: str) -> Outcome | None:

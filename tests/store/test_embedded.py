@@ -36,25 +36,37 @@ asyncio.run(main())
 """
 
 
-def servers(state_dir: Path) -> list[int]:
-    """Process ids of the servers that run on this state directory."""
-    data = os.fsencode(state_dir / "postgres" / "data")
-    found = []
+def processes(state_dir: Path) -> dict[int, bytes]:
+    """The program of each process that has to do with this state directory's server, by process id."""
+    found = {}
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
-            if data in (process / "cmdline").read_bytes().split(b"\0"):
-                found.append(int(process.name))
+            command = (process / "cmdline").read_bytes()
+            if os.fsencode(state_dir / "postgres") in command:
+                found[int(process.name)] = command.split(b"\0")[0]
     return found
+
+
+def servers(state_dir: Path) -> list[int]:
+    """Process ids of the servers that run on this state directory."""
+    return [pid for pid, program in processes(state_dir).items() if program.endswith(b"/postgres")]
+
+
+async def gone(state_dir: Path) -> None:
+    """Return once nothing of the server is left."""
+    async with asyncio.timeout(10):
+        while processes(state_dir):
+            await asyncio.sleep(0.02)
 
 
 @pytest.fixture
 def state_dir(tmp_path: Path) -> Iterator[Path]:
     """A state directory; no server may be left on it when the test is over."""
     yield tmp_path
-    left = servers(tmp_path)
+    left = processes(tmp_path)
     for pid in left:
         os.kill(pid, signal.SIGQUIT)
-    assert left == [], "a server was left behind"
+    assert left == {}, "a process was left behind"
 
 
 def user(state_dir: Path, *prefix: str) -> "subprocess.Popen[str]":
@@ -130,13 +142,29 @@ async def test_the_last_user_stops_it_whoever_started_it(state_dir: Path) -> Non
     assert first.returncode == 0
     assert len(servers(state_dir)) == 1, "somebody still uses it"
 
-    second.kill()
-    second.communicate()
-    assert len(servers(state_dir)) == 1, "a killed process stops nothing"
-
     async with EmbeddedPostgres(state_dir) as url:
+        second.kill()
+        second.communicate()
         assert await ask(url, "SELECT 1") == 1
-    assert servers(state_dir) == [], "the killed process is no user any more"
+    assert processes(state_dir) == {}, "the killed process is no user any more"
+
+
+async def test_when_all_its_users_are_killed_it_stops_and_starts_again_for_the_next(state_dir: Path) -> None:
+    users = [user(state_dir), user(state_dir)]
+    for each in users:
+        assert first_line(each) == EmbeddedPostgres(state_dir).url
+    users[0].kill()
+    users[0].communicate()
+    assert len(servers(state_dir)) == 1, "somebody still uses it"
+    users[1].kill()
+    users[1].communicate()
+    async with EmbeddedPostgres(state_dir) as url:  # at once, while the guard may be at work
+        assert await ask(url, "SELECT 1") == 1
+        third = user(state_dir)
+        assert first_line(third) == url
+    third.kill()
+    third.communicate()
+    await gone(state_dir)
 
 
 async def test_several_starts_at_once_share_one_server(state_dir: Path) -> None:
