@@ -11,7 +11,7 @@ from typing import Any
 
 from sandbox.container import agent
 from sandbox.container.activity import Activity
-from sandbox.container.git import Workspace
+from sandbox.container.git import GitError, Workspace
 from sandbox.container.instructions import Plan, plan
 from sandbox.container.launch import Launch
 from sandbox.container.rows import LONG_POLL_SECONDS, Queues
@@ -192,19 +192,20 @@ class Commands:
         if command.type == "interrupt":
             await asyncio.to_thread(self._queues.delete, command.receipt)
             return None
-        async with self._executor.lock:
-            await self._executor.switch(command.session, command.branch)
-            planned = plan(command.instruction)
-            process = await self._executor.start(planned)
-            newer = await self._watch(process)
-            if newer is None:
-                done = await self._executor.finish(process, planned)
-                answer = self._answer(command, done)
-                self._tell("command.finished", command, success=done.success, commit=done.commit)
-            else:
-                commit = await self._interrupt(process)
-                answer = self._interrupted(command)
-                self._tell("command.interrupted", command, by=newer.id, commit=commit)
+        newer: Command | None = None
+        try:
+            async with self._executor.lock:
+                await self._executor.switch(command.session, command.branch)
+                planned = plan(command.instruction)
+                process = await self._executor.start(planned)
+                newer = await self._watch(process)
+                if newer is None:
+                    answer = self._finished(command, await self._executor.finish(process, planned))
+                else:
+                    answer = await self._interrupted(command, process, newer)
+        except (GitError, OSError) as error:
+            log.error("ERROR handling %s: %s", command.id, error)
+            answer = _head(command, success=False) | {"error": str(error)}
         await asyncio.to_thread(self._queues.respond, json.dumps(answer))
         await asyncio.to_thread(self._queues.delete, command.receipt)
         return newer
@@ -221,8 +222,10 @@ class Commands:
                 ended.cancel()
                 return newer
 
-    async def _interrupt(self, process: asyncio.subprocess.Process) -> str | None:
-        """End the agent, gently at first, and save what it left."""
+    async def _interrupted(
+        self, command: Command, process: asyncio.subprocess.Process, newer: Command
+    ) -> dict[str, Any]:
+        """End the agent, gently at first, save what it left, and say so."""
         log.info("Interrupting %s", process.pid)
         if process.returncode is None:
             process.send_signal(signal.SIGINT)
@@ -233,10 +236,18 @@ class Commands:
             await process.wait()
         commit = await self._workspace.save("Auto-save: Interrupted by new message")
         if commit is not None:
-            self._truth.write("workspace.committed", client=self._launch.client, commit=commit, why="interrupt")
-        return commit
+            self._tell("workspace.committed", command, commit=commit, why="interrupt")
+        self._tell("command.interrupted", command, by=newer.id, commit=commit)
+        summary = "Process interrupted by new message"
+        return _head(command, success=False) | {
+            "summary": summary,
+            "interrupted": True,
+            "branch": command.branch,
+        }
 
-    def _answer(self, command: Command, done: Done) -> dict[str, Any]:
+    def _finished(self, command: Command, done: Done) -> dict[str, Any]:
+        """The answer to a command that ended by itself."""
+        self._tell("command.finished", command, success=done.success, commit=done.commit)
         answer: dict[str, Any] = _head(command, success=done.success) | {"branch": done.branch}
         if not done.success:
             return answer | {"error": done.error}
@@ -246,15 +257,6 @@ class Commands:
             "previewUrl": f"{self._settings.alb_url}/session/{command.session}/",
             "gitCommit": done.commit,
             "completedAt": int(time.time() * 1000),
-        }
-
-    @staticmethod
-    def _interrupted(command: Command) -> dict[str, Any]:
-        summary = "Process interrupted by new message"
-        return _head(command, success=False) | {
-            "summary": summary,
-            "interrupted": True,
-            "branch": command.branch,
         }
 
     def _tell(self, event: str, command: Command, **fields: str | bool | None) -> None:

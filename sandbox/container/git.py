@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 from pathlib import Path
 
 from sandbox.workspace import DEFAULT_BRANCH, GIT_ENVIRONMENT
@@ -27,7 +28,12 @@ class Workspace:
             (self.path / ".git" / "index.lock").unlink(missing_ok=True)  # of a container that was killed
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        await self._run("clone", "--quiet", "--no-hardlinks", str(remote), str(self.path), cwd=Path("/"))
+        scratch = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+        await self._run("clone", "--quiet", "--no-hardlinks", str(remote), str(scratch), cwd=Path("/"))
+        try:
+            scratch.rename(self.path)
+        except OSError:  # another container of the same workspace was quicker
+            shutil.rmtree(scratch)
 
     async def branch(self) -> str:
         """The branch that is checked out."""

@@ -28,7 +28,8 @@ class Launch:
 
     @property
     def user(self) -> str:
-        return self.get("USER_ID") or self.get("DEFAULT_USER_ID", "user")
+        """Whose workspace this is; a task launched for nobody has one of its own."""
+        return self.get("USER_ID") or self.get("DEFAULT_USER_ID", f"task-{self.name[:12]}")
 
     @property
     def project(self) -> str:

@@ -1,0 +1,233 @@
+"""What a container does: HTTP, commands with real git, interrupts, sleep (contract §2.5–2.8, §5.6, §6, §7)."""
+
+import asyncio
+import subprocess
+
+import httpx
+import pytest
+import websockets
+
+from tests.sandbox.tasks_support import Container
+from tests.support.sandbox import RunningSandbox, StartSandbox, until
+
+TEST_PAGE = 'Add a new page called "Test Page"'
+
+
+def git(container: Container, *arguments: str) -> str:
+    """What git says in the workspace."""
+    done = subprocess.run(
+        ["git", "-C", str(container.workspace), *arguments], capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+def map_thread(container: Container) -> str:
+    """Map a chat to the container, which keeps it awake."""
+    thread = f"thread-{container.client}"
+    container.sandbox.dynamodb.put_item(
+        TableName=container.sandbox.settings.thread_mapping_table,
+        Item={"threadId": {"S": thread}, "containerId": {"S": container.id}},
+    )
+    return thread
+
+
+@pytest.fixture(scope="module")
+def container(sandbox: RunningSandbox) -> Container:
+    """One container for the tests that only look."""
+    shared = Container(sandbox)
+    map_thread(shared)
+    return shared.launch().ready()
+
+
+def test_it_registers_itself(container: Container) -> None:
+    row = until(container.row, 5, "the row")
+    assert row["status"]["S"] == "running"
+    assert row["taskArn"]["S"] == container.arn
+    assert f"http://{row['containerIp']['S']}:8080" == container.url
+
+
+def test_health_and_the_small_api(container: Container) -> None:
+    health = container.get("/health").json()
+    assert (health["status"], health["client"], health["version"]) == ("healthy", container.client, "1.0.0")
+    assert container.get("/session/any/health").json()["status"] == "healthy"
+    assert container.get("/api/health").text == "OK"
+    told = container.get("/api/session/s-1").json()
+    assert (told["sessionId"], told["status"], told["clientId"]) == ("s-1", "active", container.client)
+    assert container.get("/api/status").json() == {"status": "ok"}
+    assert container.get("/api/sessions").json() == {"status": "ok"}
+    assert container.get("/api/files").status_code == 404
+    listed = httpx.get(f"{container.url}/api/files", headers={"X-Session-ID": "s-1"}, trust_env=False).json()
+    assert "package.json" in listed["files"]
+
+
+def test_files_and_commands_are_looked_at_in_the_workspace(container: Container) -> None:
+    mounted = f"/workspace/{container.client}/jane/project/package.json"
+    for path, exists in (("package.json", True), (mounted, True), ("missing.txt", False)):
+        assert container.post("/api/files/exists", {"filePath": path}).json() == {"exists": exists}, path
+    ran = container.post("/api/exec", {"command": f'test -f "{mounted}" && echo EXISTS || echo MISSING'}).json()
+    assert ran == {"output": "EXISTS\n", "exitCode": 0}
+    assert container.post("/api/exec", {"command": "exit 3"}).json()["exitCode"] == 3
+    assert container.post("/api/exec", {}).status_code == 400
+    assert container.post("/api/files/exists", {}).status_code == 400
+
+
+def test_pages_come_from_the_workspace(container: Container) -> None:
+    for path in ("/", "/session/abc", "/session/abc/"):
+        answer = container.get(path)
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert container.get("/session/abc/no-such-page").status_code == 404
+    assert container.get("/session/abc/..%2f..%2f..%2fpackage.json").status_code == 404
+
+
+def test_before_the_site_is_built_it_says_so(sandbox: RunningSandbox) -> None:
+    container = Container(sandbox)
+    sandbox.set_fault("slow-boot", for_=container.client, amount=1)
+    container.launch()
+    sandbox.wait_for("container.serving", task=container.arn)
+    until(lambda: sandbox.task(container.arn)["healthStatus"] == "HEALTHY", 5, "healthy")
+    answer = container.get("/session/some-id/")
+    if answer.status_code != 200:  # the site may have been built in this very moment
+        assert answer.status_code == 404
+        assert "Edit Session Starting" in answer.text
+        assert "some-id" in answer.text
+
+
+async def test_the_hot_reload_socket_opens(container: Container) -> None:
+    for path in ("/ws/hmr?sessionId=x", "/_astro/hmr"):
+        async with asyncio.timeout(5):
+            async with websockets.connect(container.url.replace("http", "ws") + path, proxy=None) as socket:
+                await socket.ping()
+
+
+def test_a_broken_preview_leaves_health_alone(sandbox: RunningSandbox, container: Container) -> None:
+    sandbox.set_fault("preview-broken", for_=container.client)
+    assert container.get("/session/x/").status_code == 500
+    assert container.get("/session/x/health").status_code == 200
+    sandbox.clear_faults()
+    assert container.get("/session/x/").status_code == 200
+
+
+def test_a_command_edits_and_commits_on_the_threads_branch(container: Container) -> None:
+    container.send("page", TEST_PAGE, session="s1", thread="t1")
+    answer = container.answer("page")
+    assert answer["success"] is True
+    assert answer["sessionId"] == "s1"
+    assert "interrupted" not in answer
+    assert answer["filesChanged"] == ["src/pages/test-page.astro"]
+    assert answer["branch"] == "thread-t1"
+    assert answer["gitCommit"] == git(container, "rev-parse", "thread-t1")
+    assert (container.workspace / "src/pages/test-page.astro").exists()
+    assert container.get("/session/s1/test-page").status_code == 200
+
+    container.send("component", "Create a Header component", session="s1", thread="t1")
+    assert container.answer("component")["success"] is True
+    assert git(container, "log", "-1", "--format=%s", "thread-t1") == "Create Header component"
+
+
+def test_sessions_of_one_container_never_see_each_others_files(container: Container) -> None:
+    container.send("one", 'Create session1.txt with content "first"', session="a", thread="ta")
+    assert "session1.txt" in container.answer("one")["summary"]
+    container.send("two", 'Create session2.txt with content "second"', session="b", thread="tb")
+    assert "session2.txt" in container.answer("two")["summary"]
+    assert "session1.txt" in git(container, "ls-tree", "--name-only", "thread-ta")
+    assert git(container, "show", "thread-tb:session2.txt") == "second"
+    assert "session1.txt" not in git(container, "ls-tree", "--name-only", "thread-tb")
+
+
+def test_a_newer_message_interrupts_and_partial_work_is_saved(container: Container) -> None:
+    container.send("long", "refactor all components", session="a", thread="ia")
+    container.sandbox.wait_for("command.received", command="long")
+    until(lambda: git(container, "status", "--porcelain"), 10, "partial work")
+    container.send("short", "Create file9.txt", session="b", thread="ib")
+
+    interrupted, short = container.answer("long"), container.answer("short")
+
+    assert (interrupted["success"], interrupted["interrupted"]) == (False, True)
+    assert "interrupted" in interrupted["summary"]
+    assert short["success"] is True
+    assert git(container, "log", "-1", "--format=%s", "thread-ia") == "Auto-save: Interrupted by new message"
+    assert git(container, "status", "--porcelain") == ""
+    depth = container.sandbox.sqs.get_queue_attributes(
+        QueueUrl=container.input,
+        AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
+    )["Attributes"]
+    assert set(depth.values()) == {"0"}, "handled messages are deleted"
+
+
+def test_an_interrupt_alone_ends_the_command(container: Container) -> None:
+    container.send("endless", "this will take time", thread="ic")
+    container.sandbox.wait_for("command.received", command="endless")
+    container.send("stop", "INTERRUPT: stop", thread="ic", type="interrupt")
+    assert container.answer("endless")["interrupted"] is True
+    container.send("after", "Create after.txt", thread="ic")
+    assert container.answer("after")["success"] is True
+
+
+def test_what_is_no_command_is_left_on_the_queue(container: Container) -> None:
+    sqs = container.sandbox.sqs
+    sqs.send_message(QueueUrl=container.input, MessageBody="not json")
+    container.send("next", "Create next.txt", thread="junk")
+    assert container.answer("next")["success"] is True
+    name = "ApproximateNumberOfMessagesNotVisible"
+    told = sqs.get_queue_attributes(QueueUrl=container.input, AttributeNames=[name])["Attributes"]
+    assert told[name] == "1"
+
+
+def test_an_idle_container_saves_its_work_and_sleeps(start_sandbox: StartSandbox) -> None:
+    sandbox = start_sandbox(idle_seconds=1.0)
+    container = Container(sandbox).launch().ready()
+    container.send("edit", "Create kept.txt", thread="z")
+    container.answer("edit")
+    (container.workspace / "unsaved.txt").write_text("precious")
+
+    task = sandbox.wait_for_status(container.arn, "STOPPED")
+
+    assert (task["stoppedReason"], task["containers"][0]["exitCode"]) == (
+        "Essential container in task exited",
+        0,
+    )
+    subject = git(container, "log", "-1", "--format=%s")
+    assert subject.startswith("Auto-save: Container sleeping at 20")
+    assert git(container, "rev-parse", "HEAD") == git(container, "ls-remote", "origin", "thread-z").split()[0]
+    assert "stoppedAt" in container.row()
+    until(lambda: container.row()["status"]["S"] == "stopped", 10, "the row is stopped")
+    order = [event.event for event in sandbox.truth() if event.fields.get("task") == container.arn]
+    assert order.index("container.sleeping") < order.index("workspace.committed") < order.index("task.stopping")
+
+    woken = Container(sandbox, container.client).launch().ready()
+    assert (woken.workspace / "unsaved.txt").read_text() == "precious"
+
+
+def test_a_mapped_chat_keeps_it_awake(start_sandbox: StartSandbox) -> None:
+    sandbox = start_sandbox(idle_seconds=0.6)
+    mapped, free = Container(sandbox), Container(sandbox)
+    thread = map_thread(mapped)
+    mapped.launch().ready()
+    free.launch().ready()
+    sandbox.wait_for("container.sleeping", container=free.id)
+    sandbox.wait_for_status(free.arn, "STOPPED")
+    assert sandbox.task(mapped.arn)["lastStatus"] == "RUNNING"
+    sandbox.dynamodb.delete_item(
+        TableName=sandbox.settings.thread_mapping_table, Key={"threadId": {"S": thread}}
+    )
+    sandbox.wait_for_status(mapped.arn, "STOPPED")
+
+
+def test_a_sleepless_container_and_one_that_loses_work(start_sandbox: StartSandbox) -> None:
+    sandbox = start_sandbox(idle_seconds=0.8)
+    sleepless, careless = Container(sandbox), Container(sandbox)
+    sandbox.set_fault("never-sleeps", for_=sleepless.client)
+    sandbox.set_fault("work-lost-on-sleep", for_=careless.client)
+    sleepless.launch()
+    careless.launch()
+    careless.ready()
+    sleepless.ready()
+    (careless.workspace / "unsaved.txt").write_text("precious")
+
+    sandbox.wait_for_status(careless.arn, "STOPPED")
+
+    assert not (careless.workspace / "unsaved.txt").exists()
+    assert git(careless, "log", "-1", "--format=%s") == "Sample site"
+    assert sandbox.task(sleepless.arn)["lastStatus"] == "RUNNING"
+    sandbox.clear_faults()
+    sandbox.wait_for_status(sleepless.arn, "STOPPED")
