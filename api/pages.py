@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, FastAPI, Query, Request
 from fastapi.responses import HTMLResponse
 
 from api.parameters import FromReads, PageQuery, ProbeName
@@ -35,6 +35,13 @@ async def status_page(reads: FromReads, request: Request) -> HTMLResponse:
             for name in catalogue
         },
     )
+
+
+@router.get("/docs")
+async def docs_page(request: Request) -> HTMLResponse:
+    """What the API can be asked."""
+    app: FastAPI = request.app
+    return await render_page(request, "docs.html", document=app.openapi(), openapi_url=app.openapi_url)
 
 
 @router.get("/probes/{name}")

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Annotated
+from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request, Response
 
@@ -50,7 +51,8 @@ async def read_runs(
     )
     following = None
     if page.next is not None:
-        url = request.url.include_query_params(cursor=page.next)
-        following = f"{url.path}?{url.query}"
+        # The path with the probe's own name: what was typed need not be fit for a header.
+        path = request.app.url_path_for("read_runs", name=quote(page.runs[0].probe))
+        following = f"{path}?{request.url.include_query_params(cursor=page.next).query}"
         response.headers["Link"] = f'<{following}>; rel="next"'
     return RunsOut.of(page, following)

@@ -48,6 +48,16 @@ async def test_pages_have_no_gaps_and_no_repeats_while_runs_arrive(
     assert seen == [str(run.id) for run in newest_first]
 
 
+async def test_the_next_page_is_linked_by_the_probes_own_name(client: AsyncClient, store: Database) -> None:
+    await publish(store, a_probe("passes_on"))
+    await record(store, *[a_run(tick(back, name="passes_on"), name="passes_on") for back in (1, 2)])
+
+    # The long s is another way to write an s, but no header can carry it.
+    answer = await client.get("/api/v1/probes/Pa\u017f\u017fes-on/runs?limit=1&outcome=passed")
+
+    assert answer.json()["next"].startswith("/api/v1/probes/passes_on/runs?limit=1&outcome=passed&cursor=")
+
+
 async def test_a_page_that_just_fits_has_no_next(client: AsyncClient, store: Database) -> None:
     await record(store, *[a_run(tick(back)) for back in range(1, 5)])
 
