@@ -2,13 +2,15 @@
 
 import asyncio
 import subprocess
+from collections.abc import Iterator
 
 import httpx
 import pytest
 import websockets
 
+from sandbox.settings import SandboxSettings
 from tests.sandbox.tasks_support import Container
-from tests.support.sandbox import RunningSandbox, StartSandbox, until
+from tests.support.sandbox import SPEED, RunningSandbox, until
 
 TEST_PAGE = 'Add a new page called "Test Page"'
 
@@ -37,6 +39,15 @@ def container(sandbox: RunningSandbox) -> Container:
     shared = Container(sandbox)
     map_thread(shared)
     return shared.launch().ready()
+
+
+@pytest.fixture(scope="module")
+def sleepy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSandbox]:
+    """A sandbox whose containers go to sleep after a second."""
+    directory = tmp_path_factory.mktemp("sleepy")
+    running = RunningSandbox(SandboxSettings(directory=directory, speed=SPEED, idle_seconds=1.0))
+    yield running
+    running.stop()
 
 
 def test_it_registers_itself(container: Container) -> None:
@@ -173,8 +184,8 @@ def test_what_is_no_command_is_left_on_the_queue(container: Container) -> None:
     assert told[name] == "1"
 
 
-def test_an_idle_container_saves_its_work_and_sleeps(start_sandbox: StartSandbox) -> None:
-    sandbox = start_sandbox(idle_seconds=1.0)
+def test_an_idle_container_saves_its_work_and_sleeps(sleepy: RunningSandbox) -> None:
+    sandbox = sleepy
     container = Container(sandbox).launch().ready()
     container.send("edit", "Create kept.txt", thread="z")
     container.answer("edit")
@@ -198,8 +209,8 @@ def test_an_idle_container_saves_its_work_and_sleeps(start_sandbox: StartSandbox
     assert (woken.workspace / "unsaved.txt").read_text() == "precious"
 
 
-def test_a_mapped_chat_keeps_it_awake(start_sandbox: StartSandbox) -> None:
-    sandbox = start_sandbox(idle_seconds=0.6)
+def test_a_mapped_chat_keeps_it_awake(sleepy: RunningSandbox) -> None:
+    sandbox = sleepy
     mapped, free = Container(sandbox), Container(sandbox)
     thread = map_thread(mapped)
     mapped.launch().ready()
@@ -213,8 +224,8 @@ def test_a_mapped_chat_keeps_it_awake(start_sandbox: StartSandbox) -> None:
     sandbox.wait_for_status(mapped.arn, "STOPPED")
 
 
-def test_a_sleepless_container_and_one_that_loses_work(start_sandbox: StartSandbox) -> None:
-    sandbox = start_sandbox(idle_seconds=0.8)
+def test_a_sleepless_container_and_one_that_loses_work(sleepy: RunningSandbox) -> None:
+    sandbox = sleepy
     sleepless, careless = Container(sandbox), Container(sandbox)
     sandbox.set_fault("never-sleeps", for_=sleepless.client)
     sandbox.set_fault("work-lost-on-sleep", for_=careless.client)
