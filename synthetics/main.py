@@ -25,8 +25,8 @@ from synthetics.metrics.collectors import Metrics
 from synthetics.metrics.exporter import Exporter, new_registry
 from synthetics.metrics.states import StateGauges
 from synthetics.model.run import Run
-from synthetics.queries.history import History
-from synthetics.queries.status import Status
+from synthetics.queries import Reads
+from synthetics.queries.values import RunSummary
 from synthetics.running.stalls import LoopWatch
 from synthetics.running.sweep import Sweep, SweepReport
 from synthetics.scheduling.catalogue import Scheduled, scheduled
@@ -81,12 +81,13 @@ async def serve(configuration: Configuration, role: str) -> None:
     async with AsyncExitStack() as stack:
         stalls = await stack.enter_async_context(LoopWatch(metrics.stall))
         database = await stack.enter_async_context(_database(settings))
-        status = Status(database, clock)
+        reads = Reads.of(database, clock)
         app = create_app(
-            database=database,
+            reads=reads,
+            readiness=lambda: _obstacles(database),
+            exporter=Exporter(registry, StateGauges(reads.status.gauges, clock=clock)),
             clock=clock,
-            exporter=Exporter(registry, StateGauges(status.gauges, clock=clock)),
-            full=role != "worker",
+            role=role,
         )
         address = await stack.enter_async_context(serving(app, host=settings.api.host, port=settings.api.port))
         log.info("api.started", address=address, role=role)
@@ -162,11 +163,11 @@ async def sweep(configuration: Configuration, dry_run: bool) -> SweepReport:
         return await Sweep(database, platform).once(dry_run=dry_run)
 
 
-async def recent_runs(configuration: Configuration, probe: str | None, limit: int) -> list[Run]:
-    """The newest finished runs, newest first."""
+async def recent_runs(configuration: Configuration, probe: str | None, limit: int) -> list[RunSummary]:
+    """The newest runs, newest first, those in flight included."""
     async with _database(configuration.settings) as database:
         await migrating.verify(database)
-        return await History(database).newest(probe, limit)
+        return await Reads.of(database, SystemClock()).history.newest(probe, limit)
 
 
 # -- parts -----------------------------------------------------------------------------------------------
@@ -218,6 +219,11 @@ async def _migrated(database: Database, configuration: Configuration, clock: Clo
     published = [catalogue.Published(entry.probe, entry.enabled) for entry in configuration.plan]
     async with database.transaction() as connection:
         await catalogue.publish(connection, published, version=__version__)
+
+
+async def _obstacles(database: Database) -> list[str]:
+    """What keeps this process from working now, one sentence each."""
+    return [finding.problem for finding in await _database_findings(database) if finding.problem]
 
 
 async def _database_findings(database: Database) -> list[Finding]:

@@ -15,6 +15,7 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 #: How far back a worker looks for gaps when it starts, beyond the newest tick on record.
 _LOOK_BACK = timedelta(days=1)
+_LOOK_BACK_TICKS = 1_500
 #: No gap is longer than this: older months need not exist as partitions.
 _LONGEST_GAP = timedelta(days=28)
 NOBODY = "no worker started it in time"
@@ -58,9 +59,12 @@ class Accounting:
 
     async def _since(self, scheduled: Scheduled) -> datetime:
         known = self._until.get(scheduled.name)
-        if known is None:
-            async with self._database.transaction() as connection:
-                newest = await runs.last_tick(connection, scheduled.name, self._location)
-            first = self._started if newest is None else newest - _LOOK_BACK
-            known = max(first, self._clock.now() - _LONGEST_GAP)
-        return known
+        if known is not None:
+            return known
+        async with self._database.transaction() as connection:
+            oldest = await runs.first_tick(connection, scheduled.name, self._location)
+            newest = await runs.last_tick(connection, scheduled.name, self._location)
+        if oldest is None or newest is None:
+            return self._started
+        look_back = min(_LOOK_BACK, _LOOK_BACK_TICKS * scheduled.grid.every)
+        return max(oldest, newest - look_back, self._clock.now() - _LONGEST_GAP)

@@ -68,13 +68,13 @@ class Worker:
 
     def __init__(self, given: Surroundings, dispatch: Dispatch, claims: Claims) -> None:
         self._given = given
-        self._dispatch = dispatch
-        self._claims = claims
+        self.dispatch = dispatch
+        self.claims = claims
 
     async def run_now(self, probe: Probe) -> Run | None:
         """Run this probe once, at once; its run is recorded. None if it could not be claimed."""
         key = RunKey(probe.name, self._given.settings.location, self._given.clock.now(), Trigger.MANUAL)
-        return await self._dispatch.tick(probe, key, patience=self._given.settings.lock_wait)
+        return await self.dispatch.tick(probe, key, patience=self._given.settings.lock_wait)
 
     async def run_schedule(self, plan: Sequence[Scheduled], stop: asyncio.Event) -> None:
         """Run every due tick of the plan until `stop` is set, then drain."""
@@ -82,7 +82,7 @@ class Worker:
         due = [scheduled for scheduled in plan if scheduled.enabled]
         scheduler = Scheduler(
             plan=due,
-            dispatch=self._dispatch,
+            dispatch=self.dispatch,
             accounting=Accounting(
                 given.database,
                 plan=due,
@@ -109,7 +109,7 @@ class Worker:
 
     def interrupt(self, reason: str) -> None:
         """Stop every run under way; their clean-up goes on."""
-        self._dispatch.interrupt(reason)
+        self.dispatch.interrupt(reason)
 
     async def _sweep_for_ever(self) -> None:
         sweep = Sweep(self._given.database, self._given.platform, leaked=self._given.told.leaked)
