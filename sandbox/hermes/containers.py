@@ -20,7 +20,7 @@ from sandbox.truth import Truth
 POLL_SECONDS = 2.0
 PATIENCE_SECONDS = 120.0
 STOPPING_PATIENCE_SECONDS = 60.0
-ROUGHLY = 5.0
+ROUGHLY = 2.0
 """Real seconds added to every patience: this machine is not faster because its platform is."""
 ROW_TTL_SECONDS = 24 * 3600
 HEALTH_TIMEOUT_SECONDS = 2.0

@@ -127,12 +127,10 @@ class EcsTasks:
 
 
 def _task(told: "TaskTypeDef") -> EcsTask:
-    details = [detail for part in told.get("attachments", []) for detail in part.get("details", [])]
-    addresses = [detail.get("value", "") for detail in details if detail.get("name") == "privateIPv4Address"]
     return EcsTask(
         arn=told.get("taskArn", ""),
         last_status=told.get("lastStatus", ""),
-        ip=addresses[0] if addresses else "",
+        ip=_address(told),
         stopped_reason=told.get("stoppedReason", ""),
     )
 
