@@ -1,6 +1,7 @@
 """Pages from templates: escaped, rendered in a thread, told the time by the clock that was passed in."""
 
 import asyncio
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
@@ -8,12 +9,14 @@ from pathlib import Path
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from api import charts, words
 from synthetics import __version__
 
 _HERE = Path(__file__).parent
 STATIC = _HERE / "static"
+_CODE = re.compile(r"`([^`]+)`")
 
 _environment = Environment(
     loader=FileSystemLoader(_HERE / "templates"),
@@ -22,7 +25,15 @@ _environment = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+
+
+def _coded(text: str) -> Markup:
+    """`text` with what stands between backticks as code."""
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 (escaped just here)
+
+
 _environment.filters.update(
+    coded=_coded,
     declared=words.declared,
     duration=words.duration,
     exact=words.exact,
