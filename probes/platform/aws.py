@@ -128,6 +128,8 @@ class Aws:
     async def call(self, action: str, on: str, ask: Callable[[AwsClients], T], *, polls: bool = False) -> T:
         """What `ask` gets from AWS. `action` and `on` are the IAM action and the resource, for people.
 
+        `ask` picks what it needs out of the answer itself: what is missing there is AWS's fault.
+
         Raises ProbeBroken where we lack credentials or a right, AwsError for everything else.
         """
         clients = self._clients
@@ -138,6 +140,8 @@ class Aws:
             raise _refused(error, action, on) from error
         except _OUR_ERRORS as error:
             raise ProbeBroken(f"{action} on {on} could not be asked: {error}") from error
+        except KeyError as error:
+            raise AwsError(f"{action} on {on}: an answer without {error}", "unreadable") from error
         except ResponseParserError as error:
             raise AwsError(f"{action} on {on}: an answer that cannot be read", "unreadable") from error
         except (boto.ConnectTimeoutError, boto.ReadTimeoutError) as error:

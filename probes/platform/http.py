@@ -103,9 +103,15 @@ class Http:
         return Reply(line, reply.status, took, reply.headers, reply.text, reply.cut, reply.failure)
 
     async def resolves(self, url: str) -> bool:
-        """Whether the URL's host has an address here; asked once per run and host."""
-        parts = urlsplit(url)
-        where = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
+        """Whether the URL's host has an address here; asked once per run and host.
+
+        A text that is no URL counts as resolved: asking for it says what is wrong with it.
+        """
+        try:
+            parts = urlsplit(url)
+            where = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
+        except ValueError:
+            return True
         if where not in self._resolved:
             try:
                 found = await asyncio.get_running_loop().getaddrinfo(*where, type=socket.SOCK_STREAM)

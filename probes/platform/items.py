@@ -52,10 +52,11 @@ class Shapes:
 
 
 async def _described(aws: Aws, table: str) -> TableShape:
-    answer = await aws.call(
-        "dynamodb:DescribeTable", table, lambda clients: clients.dynamodb.describe_table(TableName=table)
+    told = await aws.call(
+        "dynamodb:DescribeTable",
+        table,
+        lambda clients: clients.dynamodb.describe_table(TableName=table)["Table"],
     )
-    told = answer["Table"]
     indexes = {
         index.get("IndexName", ""): next(
             (key["AttributeName"] for key in index.get("KeySchema", []) if key["KeyType"] == "HASH"), ""
@@ -97,17 +98,20 @@ async def query(
         asked["FilterExpression"] = "#o = :o"
         asked["ExpressionAttributeNames"] = {"#k": attribute, "#o": only[0]}
         asked["ExpressionAttributeValues"] = {":v": {"S": value}, ":o": {"S": only[1]}}
+    where = f"{table}/index/{index}" if index else table
     items: list[Stored] = []
     for _ in range(_MOST_PAGES):
-        page = await aws.call(
-            "dynamodb:Query", f"{table}/index/{index}" if index else table, lambda c: c.dynamodb.query(**asked)
-        )
-        items += page["Items"]
-        last = page.get("LastEvaluatedKey")
+        found, last = await aws.call("dynamodb:Query", where, lambda clients: _page(clients, asked))
+        items += found
         if not last or newest:
             break
         asked["ExclusiveStartKey"] = last
     return items
+
+
+def _page(clients: AwsClients, asked: "QueryInputTypeDef") -> tuple[list[Stored], Any]:
+    page = clients.dynamodb.query(**asked)
+    return [*page["Items"]], page.get("LastEvaluatedKey")
 
 
 async def put(aws: Aws, table: str, values: Mapping[str, object], *, new_key: str | None = None) -> bool:

@@ -58,14 +58,13 @@ class Queues:
     async def url(self, name: str) -> str | None:
         """The queue's address; None if there is no such queue."""
         try:
-            answer = await self._aws.call(
-                "sqs:GetQueueUrl", name, lambda c: c.sqs.get_queue_url(QueueName=name)
+            return await self._aws.call(
+                "sqs:GetQueueUrl", name, lambda c: c.sqs.get_queue_url(QueueName=name)["QueueUrl"]
             )
         except AwsError as error:
             if error.code in _ABSENT:
                 return None
             raise
-        return answer["QueueUrl"]
 
     async def exists(self, name: str) -> bool:
         """Whether the queue is there. AWS may go on saying so for a minute after it was deleted."""
@@ -161,12 +160,11 @@ class Queues:
         """Put a command on an own container's input queue; the message's id."""
         self._guard.own("queue", queue_name(queue_url))
         body = command.body(self._clock.now())
-        answer = await self._aws.call(
+        return await self._aws.call(
             "sqs:SendMessage",
             queue_name(queue_url),
-            lambda c: c.sqs.send_message(QueueUrl=queue_url, MessageBody=body),
+            lambda c: c.sqs.send_message(QueueUrl=queue_url, MessageBody=body)["MessageId"],
         )
-        return answer["MessageId"]
 
     def responses(self, queue_url: str) -> "Responses":
         """A reader of an own container's output queue: it deletes what it reads."""
@@ -183,12 +181,11 @@ class Queues:
         }
         if "RedrivePolicy" in extra:
             attributes["RedrivePolicy"] = extra["RedrivePolicy"]
-        answer = await self._aws.call(
+        return await self._aws.call(
             "sqs:CreateQueue",
             name,
-            lambda c: c.sqs.create_queue(QueueName=name, Attributes=attributes, tags=dict(tags)),
+            lambda c: c.sqs.create_queue(QueueName=name, Attributes=attributes, tags=dict(tags))["QueueUrl"],
         )
-        return answer["QueueUrl"]
 
     async def _deleted(self, url: str) -> None:
         try:

@@ -168,7 +168,7 @@ class Tasks:
             f"{cluster}/{name}",
             lambda c: c.ecs.describe_services(cluster=cluster, services=[name]),
         )
-        for told in answer["services"]:
+        for told in answer.get("services", []):
             return ServiceView(
                 name,
                 told.get("status", ""),

@@ -84,15 +84,19 @@ class Webordinary:
             for kind, name in belongings.entered()
             if "client" in (details := belongings.details_of(kind, name))
         }
-        known = Known(
+        for client in sorted(clients):
+            await self.removal.client(client, self.known())
+        for kind, name in sorted(belongings.entered()):
+            await belongings.gone(kind, name)
+
+    def known(self) -> Known:
+        """The ids of everything that this run made or was given."""
+        belongings = self.guard.belongings
+        return Known(
             sessions=set(belongings.named("session")),
             threads=set(belongings.named("thread")),
             containers={name for kind, name in belongings.entered() if kind in CONTAINER_KINDS},
         )
-        for client in sorted(clients):
-            await self.removal.client(client, known)
-        for kind, name in sorted(belongings.entered()):
-            await belongings.gone(kind, name)
 
 
 #: Ledger entries whose name is a container's id.

@@ -1,0 +1,142 @@
+"""boto3 at our border: one attempt, counted, traced, and every error of its own made one of ours."""
+
+import asyncio
+import time
+
+import pytest
+
+from probes.platform import WebordinaryPlatform
+from probes.platform.aws import AwsError
+from probes.platform.settings import load
+from synthetics.errors import ProbeBroken, SettingsError
+from tests.platform.conftest import NOWHERE, opened
+from tests.support import badserver
+from tests.support.badserver import Handler, answer, bad_server
+
+
+def refusal(code: str, status: int = 400) -> Handler:
+    body = f'{{"__type": "com.amazonaws#{code}", "message": "said AWS"}}'.encode()
+    return answer(status, body, kind="application/x-amz-json-1.0")
+
+
+ENVIRON = {"ALB_ENDPOINT": NOWHERE, "SESSION_KEY": "simple", "AWS_TIMEOUT_S": "0.5"}
+
+
+@pytest.mark.parametrize(
+    "code", ["AccessDeniedException", "ExpiredTokenException", "UnrecognizedClientException"]
+)
+async def test_our_own_rights_break_the_probe_and_name_action_and_resource(code: str) -> None:
+    async with bad_server(refusal(code)) as server, opened({**ENVIRON, "AWS_ENDPOINT_URL": server.url}) as run:
+        with pytest.raises(ProbeBroken) as caught:
+            await run.web.tables.session("s-1")
+    assert "dynamodb:Query on webordinary-edit-sessions" in str(caught.value)
+    assert code in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("act", "code"),
+    [
+        (refusal("ProvisionedThroughputExceededException"), "ProvisionedThroughputExceededException"),
+        (refusal("ThrottlingException"), "ThrottlingException"),
+        (refusal("InternalServerError", 500), "InternalServerError"),
+        (refusal("ResourceNotFoundException"), "ResourceNotFoundException"),
+        (badserver.never, "timeout"),
+        (badserver.reset, "unreachable"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+async def test_the_platforms_trouble_is_the_platforms(act: Handler, code: str) -> None:
+    async with bad_server(act) as server, opened({**ENVIRON, "AWS_ENDPOINT_URL": server.url}) as run:
+        began = time.perf_counter()
+        with pytest.raises(AwsError) as caught:
+            await run.web.tables.session("s-1")
+        assert time.perf_counter() - began < 3
+        assert len(server.requests) == 1, "more than one attempt"
+    assert caught.value.code == code
+    assert "dynamodb:Query on webordinary-edit-sessions" in str(caught.value)
+    ((service, operation, outcome),) = run.meter.requests
+    assert (service, operation) == ("dynamodb", "Query")
+    assert outcome != "ok"
+
+
+async def test_rubbish_from_aws_is_the_platforms_trouble() -> None:
+    act = answer(200, b"<html>maintenance</html>", kind="text/html")
+    async with bad_server(act) as server, opened({**ENVIRON, "AWS_ENDPOINT_URL": server.url}) as run:
+        with pytest.raises(AwsError) as caught:
+            await run.web.tables.session("s-1")
+    assert caught.value.code == "unreadable"
+
+
+async def test_nobody_listens() -> None:
+    async with opened({**ENVIRON, "AWS_ENDPOINT_URL": NOWHERE}) as run:
+        with pytest.raises(AwsError) as caught:
+            await run.web.tables.session("s-1")
+    assert caught.value.code == "unreachable"
+
+
+async def test_requests_are_traced_and_counted() -> None:
+    act = answer(200, b'{"Items": [], "Count": 0}', kind="application/x-amz-json-1.0")
+    async with bad_server(act) as server, opened({**ENVIRON, "AWS_ENDPOINT_URL": server.url}) as run:
+        assert await run.web.tables.session("s-1") is None
+    (request,) = server.requests
+    assert f"traceparent: 00-{run.trace.trace_id}-" in request
+    assert "User-Agent: synthetics/" in request
+    assert run.meter.requests == [("dynamodb", "Query", "ok")]
+
+
+async def test_no_credentials_are_our_trouble(moto: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
+    platform = WebordinaryPlatform(load({}, {"AWS_ENDPOINT_URL": moto, "ALB_ENDPOINT": NOWHERE}))
+    try:
+        (trouble,) = await platform.own_trouble()
+        assert "sqs:ListQueues" in trouble
+        assert "credentials" in trouble
+        findings = {finding.subject: finding.problem for finding in await platform.preflight()}
+        assert "credentials" in (findings["table webordinary-edit-sessions"] or "")
+        assert "dynamodb:DescribeTable" in (findings["table webordinary-edit-sessions"] or "")
+        assert "connection refused" in (findings[f"load balancer {NOWHERE}"] or "")
+    finally:
+        await platform.close()
+
+
+async def test_a_clock_that_is_off_is_our_trouble() -> None:
+    act = answer(200, b"{}", "Date: Thu, 01 Jan 2015 00:00:00 GMT", kind="application/x-amz-json-1.0")
+    async with bad_server(act) as server:
+        platform = WebordinaryPlatform(load({}, {**ENVIRON, "AWS_ENDPOINT_URL": server.url}))
+        try:
+            (trouble,) = await platform.own_trouble()
+        finally:
+            await platform.close()
+    assert trouble.startswith("our clock differs from AWS's by -")
+
+
+async def test_aws_in_trouble_is_not_ours() -> None:
+    async with bad_server(refusal("ServiceUnavailable", 503)) as server:
+        platform = WebordinaryPlatform(load({}, {**ENVIRON, "AWS_ENDPOINT_URL": server.url}))
+        try:
+            assert await platform.own_trouble() == []
+        finally:
+            await platform.close()
+
+
+def test_an_unknown_profile_is_a_setting_that_is_wrong() -> None:
+    with pytest.raises(SettingsError, match=r"AWS_PROFILE: .*nobody"):
+        WebordinaryPlatform(load({}, {"AWS_PROFILE": "nobody"}))
+
+
+async def test_the_event_loop_goes_on_while_aws_is_asked() -> None:
+    async with (
+        bad_server(badserver.never) as server,
+        opened({**ENVIRON, "AWS_ENDPOINT_URL": server.url}) as run,
+    ):
+        asking = asyncio.create_task(run.web.tables.session("s-1"))
+        ticks = 0
+        while not asking.done():
+            await asyncio.sleep(0.02)
+            ticks += 1
+        assert ticks > 5
+        with pytest.raises(AwsError):
+            await asking
