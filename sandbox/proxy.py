@@ -177,6 +177,8 @@ class Conversation:
             case Forward():
                 if await self._forward(head, action):
                     return False
+        if head.upgrades:
+            return False  # who asked for another protocol and was refused has nothing more to say in this one
         return client.http.our_state is h11.DONE and client.http.their_state is h11.DONE
 
     async def _refuse(self) -> None:
