@@ -317,10 +317,11 @@ def _service_arn(settings: SandboxSettings, name: str) -> str:
 
 
 def _attachment(task: Task) -> Answer:
-    """The network interface; its address is told once the network is there."""
-    details = [{"name": "networkInterfaceId", "value": f"eni-{task.id[:17]}"}]
-    if task.connectivity_at is not None:
-        details.append({"name": "privateIPv4Address", "value": task.address})
+    """The network interface; its address is reserved, and told, from the beginning (contract §2.3)."""
+    details = [
+        {"name": "networkInterfaceId", "value": f"eni-{task.id[:17]}"},
+        {"name": "privateIPv4Address", "value": task.address},
+    ]
     status = "DELETED" if task.stopped else "ATTACHED" if task.connectivity_at else "PRECREATED"
     return {"id": task.id, "type": "ElasticNetworkInterface", "status": status, "details": details}
 

@@ -20,7 +20,7 @@ from sandbox.processes import Launcher
 from sandbox.provision import provision
 from sandbox.serving import bind, port_of, served
 from sandbox.settings import SandboxSettings
-from sandbox.tasks import Subnet, Tasks
+from sandbox.tasks import Subnet, Task, Tasks
 from sandbox.truth import Truth
 from sandbox.workspace import make_template
 
@@ -94,9 +94,12 @@ async def sandbox(settings: SandboxSettings) -> AsyncIterator[Sandbox]:
             )
         )
         stack.callback(aws.hang_up)
-        tasks.on_stopped.append(
-            lambda task: front.jobs.task_stopped(task.environment.get("CONTAINER_ID", ""), task.arn)
-        )
+
+        def tell_jobs(task: Task) -> None:
+            front.jobs.task_stopped(task.environment.get("CONTAINER_ID", ""), task.arn)
+
+        tasks.on_stopped.append(tell_jobs)
+        stack.callback(tasks.on_stopped.remove, tell_jobs)
         control = Control(faults, truth, monitor_settings(settings))
         await stack.enter_async_context(served(control.app(), listeners.control))
         yield Sandbox(settings, faults, truth, tasks, ecs)

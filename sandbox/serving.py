@@ -15,7 +15,17 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
+    """A server that says when it takes requests, and leaves signals alone."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.accepting = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        self.accepting.set()
+
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
         yield  # signals belong to the process, not to one of its servers
@@ -42,21 +52,21 @@ def port_of(listener: socket.socket) -> int:
     return port
 
 
-def server(app: App, *, websockets: bool = False) -> uvicorn.Server:
+def server(app: App, *, websockets: bool = False) -> Server:
     """A quiet server for `app`; `serve(sockets=[…])` runs it until `should_exit` is set."""
-    return _Server(
-        uvicorn.Config(
-            app,
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            ws="auto" if websockets else "none",
-            timeout_keep_alive=75,
-            timeout_graceful_shutdown=1,
-            server_header=False,
-            proxy_headers=False,
-        )
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        ws="auto" if websockets else "none",
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=1,
+        server_header=False,
+        proxy_headers=False,
     )
+    config.load()  # what it imports must not cost the first request its time
+    return Server(config)
 
 
 @asynccontextmanager

@@ -67,10 +67,11 @@ class Container:
     async def _work(self, serving: Callable[[], None]) -> None:
         """Boot, then work until asleep."""
         await self._open_workspace()
+        server = servers.server(self._site.app(), websockets=True)
         await _until(self._launch.serve_at)
         listener = servers.bind(self._launch.address, self._settings.container_port)
-        server = servers.server(self._site.app(), websockets=True)
         working = [asyncio.create_task(server.serve(sockets=[listener]))]
+        await server.accepting.wait()
         self._tell("container.serving")
         serving()
         working += [asyncio.create_task(self._register()), asyncio.create_task(self._build())]

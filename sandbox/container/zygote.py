@@ -15,6 +15,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from starlette.applications import Starlette
+
+from sandbox import serving
 from sandbox.container import main
 from sandbox.container.launch import Launch
 from sandbox.container.rows import Clients
@@ -30,6 +33,8 @@ class Zygote:
         self._settings = settings
         self._clients = Clients(settings)  # made once: a child's first call needs no set-up
         self._pids: dict[str, int] = {}
+
+        serving.server(Starlette(), websockets=True)  # loads what every child's server needs
 
     def serve(self) -> None:
         """Fork, signal and reap until standard input ends."""
