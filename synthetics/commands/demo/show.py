@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from synthetics.commands.demo.plan import HOST, Plan
 from synthetics.commands.demo.processes import Child
 from synthetics.commands.demo.view import Addresses, addresses_text, line, picture
 from synthetics.commands.shell import Refused, out
+from synthetics.contract.probe import Probe
 
 _READY_WITHIN = 60.0
 _LOOK_EVERY = 1.5
@@ -96,19 +97,13 @@ async def _start_service(
     console.print("Starting the service: worker, API and an embedded Postgres …")
     from synthetics import main  # for the catalogue alone; the service itself is a process of its own
 
-    every = f"{plan.every_seconds:g}"
-    intervals = {
-        f"SYNTHETICS_PROBES__{probe.name.upper().replace('-', '_')}__{what}": every
-        for probe in main.CATALOGUE
-        for what in ("EVERY", "TIMEOUT")
-    }
     child = Child(
         "service",
         ["serve", "--role", "all"],
         environ={
             **_own_environment(),
             **monitored,
-            **intervals,
+            **_intervals(main.CATALOGUE, plan.every_seconds),
             "SYNTHETICS_STATE_DIR": str(plan.place),
             "SYNTHETICS_API__HOST": HOST,
             "SYNTHETICS_API__PORT": str(plan.port),
@@ -120,6 +115,17 @@ async def _start_service(
     stack.push_async_callback(child.stop, _GRACE_SERVICE)
     await child.start()
     return child
+
+
+def _intervals(catalogue: Sequence[Probe], shortest: float) -> dict[str, str]:
+    """Settings under which the most frequent probe runs every `shortest` seconds, the others in proportion."""
+    least = min(probe.spec.every for probe in catalogue)
+    told: dict[str, str] = {}
+    for probe in catalogue:
+        variable = f"SYNTHETICS_PROBES__{probe.name.upper().replace('-', '_')}"
+        every = f"{probe.spec.every / least * shortest:g}"
+        told |= {f"{variable}__EVERY": every, f"{variable}__TIMEOUT": every}
+    return told
 
 
 async def _until_ready(feed: Feed, service: Child) -> None:

@@ -19,6 +19,7 @@ from synthetics.queries.values import State
 
 _BAR_WIDTH = 44
 _MOST_MARKS = 30
+_SHORTEST_TOLD = 0.005
 _STATES = {State.UP: "bold green", State.DOWN: "bold red", State.BROKEN: "bold magenta", State.UNKNOWN: "dim"}
 
 
@@ -64,7 +65,7 @@ def line(detail: RunDetailOut) -> Text:
     if run.reason:
         text.append(f": {run.reason}")
     for timing in detail.timings:
-        phases = ", ".join(f"{phase.name} {phase.seconds:.2f}" for phase in timing.phases)
+        phases = ", ".join(f"{name} {seconds:.2f}" for name, seconds in _shown(timing))
         text.append(f"\n         {_name(timing)} {timing.seconds:.2f} s" + (f" ({phases})" if phases else ""))
     return text
 
@@ -103,22 +104,26 @@ def _when(probe: ProbeStatusOut, now: datetime) -> Text:
     return Text(f"next run in {max(0, round((probe.next_tick - now).total_seconds()))} s", style="dim")
 
 
-def _timings(rows: Sequence[tuple[TimingOut, list[float]]]) -> Table:
+def _timings(rows: Sequence[tuple[TimingOut, list[float]]]) -> RenderableType:
+    """Each timing as a bar on one scale, with the legend of its phases below."""
     longest = max(timing.seconds for timing, _ in rows)
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column()
-    table.add_column(justify="right")
-    table.add_column(width=_BAR_WIDTH)
-    table.add_column(style="dim")
+    widest = max(len(_name(timing)) for timing, _ in rows)
+    lines = []
     for timing, values in rows:
         phases = [(phase.name, phase.seconds) for phase in timing.phases]
         drawn = bar(phases or [(timing.name, timing.seconds)], width=_BAR_WIDTH, whole=longest)
-        middle = f"middle of {len(values)}: {median(values):.2f} s" if len(values) > 1 else ""
-        table.add_row(_name(timing), Text(f"{timing.seconds:.2f} s", style="bold"), drawn, middle)
+        head = Text.assemble(f"{_name(timing):{widest}} ", (f"{timing.seconds:6.2f} s", "bold"), "  ", drawn)
+        if len(values) > 1:
+            head.append(f"  middle of {len(values)}: {median(values):.2f} s", style="dim")
+        lines.append(head)
         if phases:
-            shown = [(name, seconds) for name, seconds in phases if seconds >= 0.005]
-            table.add_row("", "", legend(shown), "")
-    return table
+            lines.append(Text.assemble(" " * (widest + 11), legend(_shown(timing))))
+    return Group(*lines)
+
+
+def _shown(timing: TimingOut) -> list[tuple[str, float]]:
+    """The phases that are long enough to be told."""
+    return [(phase.name, phase.seconds) for phase in timing.phases if phase.seconds >= _SHORTEST_TOLD]
 
 
 def _name(timing: TimingOut) -> str:
