@@ -15,7 +15,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from sandbox.container.activity import Activity
 from sandbox.container.commands import Executor
-from sandbox.container.git import Workspace
+from sandbox.container.git import GitError, Workspace
 from sandbox.container.launch import Launch
 from sandbox.faults import Faults, amount
 from sandbox.settings import SandboxSettings
@@ -104,8 +104,11 @@ class Site:
             return JSONResponse({"error": f"Missing required fields: {', '.join(missing)}"}, 400)
         thread = given["threadId"]
         branch = thread if thread.startswith("thread-") else f"thread-{thread}"
-        with self._activity.busy():
-            done = await self._executor.run(thread, branch, given["instruction"])
+        try:
+            with self._activity.busy():
+                done = await self._executor.run(thread, branch, given["instruction"])
+        except GitError as error:
+            return JSONResponse({"success": False, "result": {"error": str(error)}}, headers=CORS)
         result = {"output": done.plan.summary, "filesChanged": [done.plan.file]}
         if done.error is not None:
             return JSONResponse({"success": False, "result": result | {"error": done.error}}, headers=CORS)
