@@ -62,8 +62,7 @@ def read_mail(mime: str, dialect: str) -> Mail:
     """Who writes, to which thread, and what: identity by the intake of the dialect (contract §8.2)."""
     message = message_from_string(mime, policy=mail_policy)
     sender, subject = str(message.get("From", "")), str(message.get("Subject", ""))
-    body = message.get_body(("plain", "html"))
-    written = str(body.get_content()) if body is not None else ""
+    written = _written(message)
     if dialect == "path":
         return Mail(
             client=re.sub(r"[^A-Za-z0-9]", "", sender.partition("@")[0])[:20] or FALLBACK_CLIENT,
@@ -85,6 +84,17 @@ def read_mail(mime: str, dialect: str) -> Mail:
         sender=sender,
         subject=subject,
     )
+
+
+def _written(message: EmailMessage) -> str:
+    """The mail's text, else its HTML; read as well as can be if its encoding is unknown."""
+    body = message.get_body(("plain", "html"))
+    if body is None:
+        return ""
+    try:
+        return str(body.get_content())
+    except (LookupError, ValueError):
+        return str(body.get_payload())
 
 
 def _addressed(to: str, subject: str) -> tuple[str, str]:
