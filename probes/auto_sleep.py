@@ -102,7 +102,7 @@ async def command_is_answered(ctx: Context, chat: Chat, container_id: str) -> No
     text = f"written by {ctx.tag}"
     command = Command(
         session_id=chat.session_id,
-        thread_id=chat.row.need("thread_id"),
+        thread_id=chat.thread,
         instruction=f'Create notes.txt with content "{text}"',
         client_id=web.client_id,
         project_id=chats.PROJECT,

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from probes.platform import Context
+from probes.platform.phases import Instants, start_phases
 from probes.platform.settings import RoutingDialect
 from probes.platform.values import Activation, Reply, SessionRow, TaskView
 from probes.platform.workspace import Place, Workspace
 from synthetics.contract.waiting import DEAR, Sighting
-from synthetics.errors import PlatformError, ProbeBroken, TimedOut
+from synthetics.errors import PlatformError, ProbeBroken, TimedOut, Unexpected
+from synthetics.model.timing import Phase
 
 #: The seeds' user and project; the client is always this run's own.
 USER, PROJECT, THREAD = "visitor", "site", "first"
@@ -26,6 +28,16 @@ class Chat:
     @property
     def session_id(self) -> str:
         return self.asked.session_id
+
+    @property
+    def branch(self) -> str:
+        """The chat's branch (contract §6.2): as its row tells, or composed of its thread's id."""
+        return self.row.edit_branch or f"thread-{self.row.need('thread_id')}"
+
+    @property
+    def thread(self) -> str:
+        """The thread's id as commands carry it: a container makes the branch `thread-{id}` of it."""
+        return self.branch.removeprefix("thread-")
 
 
 @contextmanager
@@ -71,14 +83,13 @@ def workspace_of(ctx: Context, chat: Chat) -> Workspace | None:
     web = ctx.platform
     if web.workspaces.refusal is not None:
         return None
-    branch = f"thread-{chat.row.thread_id}" if chat.row.thread_id else ""
     return web.workspaces.at(
         Place(
             chat.asked.client_id,
             chat.asked.user_id,
             PROJECT,
             session_id=chat.session_id,
-            branch=chat.row.edit_branch or branch,
+            branch=chat.branch,
         )
     )
 

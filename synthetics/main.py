@@ -26,6 +26,7 @@ from synthetics.metrics.exporter import Exporter, new_registry
 from synthetics.metrics.states import StateGauges
 from synthetics.model.run import Run
 from synthetics.queries import Reads
+from synthetics.queries.readiness import Readiness
 from synthetics.queries.values import RunSummary
 from synthetics.running.stalls import LoopWatch
 from synthetics.running.sweep import Sweep, SweepReport
@@ -39,6 +40,7 @@ from synthetics.store.engine import Database
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 CATALOGUE = probes.CATALOGUE
+_READERS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +83,13 @@ async def serve(configuration: Configuration, role: str) -> None:
     async with AsyncExitStack() as stack:
         stalls = await stack.enter_async_context(LoopWatch(metrics.stall))
         database = await stack.enter_async_context(_database(settings))
-        reads = Reads.of(database, clock)
+        # Readers have connections of their own: a page view must never hold up a claim or a heartbeat.
+        reading = Database(database.url.render_as_string(hide_password=False), pool_size=_READERS)
+        stack.push_async_callback(reading.close)
+        reads = Reads.of(reading, clock)
         app = create_app(
             reads=reads,
-            readiness=lambda: _obstacles(database),
+            readiness=Readiness(reading, clock=clock).reasons,
             exporter=Exporter(registry, StateGauges(reads.status.gauges, clock=clock)),
             clock=clock,
             role=role,
@@ -219,11 +224,6 @@ async def _migrated(database: Database, configuration: Configuration, clock: Clo
     published = [catalogue.Published(entry.probe, entry.enabled) for entry in configuration.plan]
     async with database.transaction() as connection:
         await catalogue.publish(connection, published, version=__version__)
-
-
-async def _obstacles(database: Database) -> list[str]:
-    """What keeps this process from working now, one sentence each."""
-    return [finding.problem for finding in await _database_findings(database) if finding.problem]
 
 
 async def _database_findings(database: Database) -> list[Finding]:

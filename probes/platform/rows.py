@@ -131,7 +131,7 @@ def session(table: str, key_names: tuple[str, ...], item: Stored) -> SessionRow:
         key={name: read.text(name) for name in key_names},
         user_id=read.maybe_text("userId"),
         client_id=read.maybe_text("clientId"),
-        thread_id=read.maybe_text("threadId", "chatThreadId"),
+        thread_id=read.maybe_text("chatThreadId", "threadId"),
         edit_branch=read.maybe_text("editBranch"),
         preview_url=read.maybe_text("previewUrl"),
         task_arn=read.maybe_text("fargateTaskArn", "taskArn"),

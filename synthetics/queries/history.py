@@ -16,7 +16,7 @@ from synthetics.model.run import Outcome, StepOutcome, StepResult
 from synthetics.model.timing import Phase, Timing
 from synthetics.queries import catalogue
 from synthetics.queries.reading import SUMMARY, optional, reading, summary
-from synthetics.queries.values import LedgerEntry, Page, RunDetail
+from synthetics.queries.values import LedgerEntry, Page, RunDetail, RunSummary
 from synthetics.store import tables
 from synthetics.store.engine import Database
 
@@ -56,6 +56,15 @@ class History:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    async def newest(self, probe: str | None, limit: int) -> list[RunSummary]:
+        """The newest runs of one probe, or of all, newest tick first, those in flight included."""
+        runs = tables.runs
+        chosen = select(*SUMMARY).order_by(runs.c.tick.desc(), runs.c.id.desc()).limit(limit)
+        async with reading(self._database) as connection:
+            if probe is not None:
+                chosen = chosen.where(runs.c.probe == (await catalogue.one(connection, probe)).name)
+            return [summary(row) for row in (await connection.execute(chosen)).mappings()]
 
     async def runs(
         self,
