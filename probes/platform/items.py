@@ -55,7 +55,7 @@ async def _described(aws: Aws, table: str) -> TableShape:
     told = await aws.call(
         "dynamodb:DescribeTable",
         table,
-        lambda clients: clients.dynamodb.describe_table(TableName=table)["Table"],
+        lambda c: c.dynamodb.describe_table(TableName=table)["Table"],
     )
     indexes = {
         index.get("IndexName", ""): next(

@@ -1,8 +1,10 @@
 """A look into a workspace (contract §6): which files are there, and what git says."""
 
 import asyncio
+import os
 import shlex
 import shutil
+import signal
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -276,6 +278,7 @@ async def git(arguments: Sequence[str], timeout: timedelta, *, owned: Path | Non
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env=_environment(owned),
+        start_new_session=True,
     )
     try:
         async with asyncio.timeout(timeout.total_seconds()):
@@ -284,7 +287,8 @@ async def git(arguments: Sequence[str], timeout: timedelta, *, owned: Path | Non
         raise TimedOut(f"git {' '.join(arguments)}: not done within {timeout.total_seconds():g} s") from None
     finally:
         if process.returncode is None:
-            process.kill()
+            # The whole group: what git has started holds our pipes open.
+            os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
     if process.returncode != 0:
         told = said.decode("utf-8", "replace").strip()

@@ -1,0 +1,83 @@
+"""Settings of a deployment: one name each, the environment wins, all mistakes at once, no secret shown."""
+
+from datetime import timedelta
+
+import pytest
+
+from probes.platform.settings import PlatformSettings, SessionKey, load, setting_name
+from synthetics.errors import SettingsError
+
+SEED = "https://webordinary-edit-alb-916355172.us-west-2.elb.amazonaws.com"
+
+
+def test_the_seeds_defaults() -> None:
+    settings = load({}, {})
+    assert (settings.alb, settings.hermes, settings.api) == (SEED, f"{SEED}/hermes", f"{SEED}/api")
+    assert settings.session_table == "webordinary-edit-sessions"
+    assert settings.session_key is SessionKey.AUTO
+    assert settings.container_ready_timeout == timedelta(seconds=60)
+    assert settings.idle_timeout == timedelta(minutes=5)
+    assert not settings.isolated
+    assert settings.preview_host("acme") == "edit.acme.webordinary.com"
+
+
+def test_the_environment_wins_and_units_are_the_contracts() -> None:
+    settings = load(
+        {"alb_endpoint": "http://a", "idle_timeout_s": 60, "session_table": "mine"},
+        {"ALB_ENDPOINT": "http://b:8000/", "CONTAINER_READY_TIMEOUT": "4500", "STARTING_PAGE_STATUS": "202"},
+    )
+    assert settings.hermes == "http://b:8000/hermes"
+    assert settings.idle_timeout == timedelta(seconds=60)
+    assert settings.container_ready_timeout == timedelta(seconds=4.5)
+    assert settings.session_table == "mine"
+    assert settings.starting_page_status == frozenset({202})
+
+
+def test_other_names_of_the_entrance() -> None:
+    assert load({}, {"ALB_DNS_NAME": "alb.example"}).alb == "https://alb.example"
+    assert load({}, {"ALB_URL": "http://u", "ALB_DNS_NAME": "alb.example"}).alb == "http://u"
+    assert load({}, {"HERMES_API_URL": "http://h"}).hermes == "http://h"
+
+
+def test_every_problem_is_told_at_once() -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(
+            {"idle_timeot_s": 20, "zzz": 1, "max_tasks": 0, "client_prefix": "X_"},
+            {
+                "ALB_ENDPOINT": "ftp:x",
+                "ROUTING_DIALECT": "labda",
+                "CONTAINER_READY_TIMEOUT": "-1",
+                "TARGET_WAKE_S": "soon",
+                "INTERNAL_API_KEY": "hush",
+            },
+        )
+    told = "\n".join(caught.value.problems)
+    assert len(caught.value.problems) == 8
+    assert "platform.idle_timeot_s: there is no such setting; did you mean 'idle_timeout_s'?" in told
+    assert "ROUTING_DIALECT: found 'labda', allowed is 'path' or 'lambda'" in told
+    assert "ALB_ENDPOINT: found 'ftp:x', allowed is an address" in told
+    assert "CONTAINER_READY_TIMEOUT: found '-1', allowed is a number above zero" in told
+    assert "platform.max_tasks: found 0" in told
+    assert "hush" not in told
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "0", "-0.0", "", " ", "1e400"])
+def test_durations_that_are_none(value: str) -> None:
+    if not value:
+        assert load({}, {"TARGET_WAKE_S": value}).target_wake == timedelta(seconds=60)
+        return
+    with pytest.raises(SettingsError, match="TARGET_WAKE_S"):
+        load({}, {"TARGET_WAKE_S": value})
+
+
+def test_what_a_way_to_look_needs() -> None:
+    with pytest.raises(SettingsError, match="WORKSPACE_ROOT: not set"):
+        load({}, {"FILE_CHECK": "efs-mount"})
+    with pytest.raises(SettingsError, match="GIT_REMOTE: not set"):
+        load({"file_check": "git-remote"}, {})
+
+
+def test_names_are_unique() -> None:
+    names = [setting_name(field) for field in PlatformSettings.model_fields]
+    assert len(set(names)) == len(names)
+    assert all(name == name.lower() for name in names)
