@@ -43,6 +43,11 @@ class Alb:
             through=through,
         )
 
+    def means_ready(self, reply: Reply) -> bool:
+        """Whether an answer of `ready` says that the container is up: any 2xx but the router's waking page."""
+        waking = self._settings.routing_dialect is RoutingDialect.LAMBDA
+        return reply.ok and not (waking and reply.status in self._settings.starting_page_status)
+
     async def preview(self, session: Session) -> Reply:
         """The preview, asked for exactly as the platform wrote its address (a plain text is taken as one).
 

@@ -79,6 +79,8 @@ class Webordinary:
     async def clean_up(self) -> None:
         """Remove everything this run made, and write down that it is gone. Raises PlatformError."""
         belongings = self.guard.belongings
+        if not belongings.entered():
+            return
         clients = {self.client_id} | {
             details["client"]
             for kind, name in belongings.entered()

@@ -7,6 +7,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path, PurePosixPath
@@ -288,7 +289,8 @@ async def git(arguments: Sequence[str], timeout: timedelta, *, owned: Path | Non
     finally:
         if process.returncode is None:
             # The whole group: what git has started holds our pipes open.
-            os.killpg(process.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
     if process.returncode != 0:
         told = said.decode("utf-8", "replace").strip()
