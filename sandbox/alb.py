@@ -12,15 +12,18 @@ from urllib.parse import parse_qs, unquote
 
 from sandbox import pages
 from sandbox.faults import Faults
-from sandbox.hermes.cloud import CloudError, Row, text
+from sandbox.hermes.cloud import CloudError, Row, number, text
 from sandbox.hermes.tables import Tables
-from sandbox.proxy import Action, Call, Conversation, Fixed, Forward, Head, Invoke, alb_answer
+from sandbox.messages import Action, Call, Fixed, Forward, Head, Invoke, alb_answer
+from sandbox.proxy import Conversation
 from sandbox.router import client_of
 from sandbox.settings import SandboxSettings
 
 IDLE_SECONDS = 60.0
 SHORTEST_IDLE = 5.0
 """Real seconds: a target on this machine may need so long whatever the platform's speed is."""
+TARGET_CHECK_SECONDS = 0.25
+MOST_TARGETS = 20
 ALIVE = ("running", "idle", "starting")
 
 
@@ -118,10 +121,13 @@ class Alb:
         return alb_answer(HTTPStatus.NOT_FOUND) if row is None else await self._to_container_of(row)
 
     async def _to_any(self) -> Action:
-        """Any container that answers, as a target group without stickiness would pick one."""
+        """A container that accepts connections, as a target group knows its healthy targets."""
         running = await self._tables.containers.having("status", "running")
+        running.sort(key=lambda row: number(row, "lastActivity"), reverse=True)
         addresses = [ip for row in running if (ip := text(row, "containerIp")) not in ("", "unknown")]
-        return self._to_address(addresses[-1] if addresses else "")
+        port = self._settings.container_port
+        accepting = await asyncio.gather(*(_accepts(ip, port) for ip in addresses[:MOST_TARGETS]))
+        return self._to_address(next((ip for ip, yes in zip(addresses, accepting, strict=False) if yes), ""))
 
     async def _session(self, session: str) -> Row | None:
         rows = [row for row in await self._tables.sessions.rows(session) if "status" in row] if session else []
@@ -142,6 +148,17 @@ class Alb:
 
 _HEALTHY = Fixed(200, b"healthy", "text/plain")
 _NO_SESSION = Fixed(404, pages.no_active_session().encode(), "text/html")
+
+
+async def _accepts(host: str, port: int) -> bool:
+    """Whether somebody listens there."""
+    try:
+        async with asyncio.timeout(TARGET_CHECK_SECONDS):
+            _, writer = await asyncio.open_connection(host, port)
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    return True
 
 
 def _malformed(path: str) -> bool:

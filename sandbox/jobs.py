@@ -23,7 +23,6 @@ STALE_AFTER = 24 * 3600.0
 """All in seconds of the platform."""
 IDLE_REASON = "Idle timeout"
 IN_USE = ("running", "starting", "idle", "stopping")
-BOUND = ("active", "idle", "draining")
 
 
 class Jobs:
@@ -84,10 +83,9 @@ class Jobs:
     async def _expire_sessions(self, container: str, task_arn: str) -> int:
         expired = 0
         for row in await self._tables.sessions.having("containerId", container):
-            task, status = text(row, "fargateTaskArn"), text(row, "status")
-            if status not in BOUND or task not in ("", task_arn):
-                continue
-            expired += await self._sessions.expire(row)
+            waits_for_another = text(row, "fargateTaskArn") == "" and text(row, "status") == "initializing"
+            if not waits_for_another and text(row, "fargateTaskArn") in ("", task_arn):
+                expired += await self._sessions.expire(row)
         return expired
 
     async def clean_containers(self) -> None:

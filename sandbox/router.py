@@ -7,7 +7,7 @@ import httpx
 from sandbox import pages
 from sandbox.hermes.cloud import CloudError, Row, text
 from sandbox.hermes.tables import Tables
-from sandbox.proxy import BODY_LIMIT, ONE_HOP, Call, Fixed, Headers
+from sandbox.messages import BODY_LIMIT, ONE_HOP, Call, Fixed, Headers
 from sandbox.settings import SandboxSettings
 from sandbox.truth import Truth
 

@@ -103,6 +103,11 @@ class Containers:
         start = self._starts.get(container)
         return None if start is None or start.done.done() else start
 
+    async def joined(self, container: str) -> Start | None:
+        """The start under way, once whoever begins it knows its task; None if there is none."""
+        async with self._locks.held(container):
+            return self.starting(container)
+
     async def ensure(self, identity: Identity) -> Start:
         """The container, running or being started; all callers share one start. Raises StartFailed."""
         async with self._locks.held(identity.container):
@@ -185,7 +190,7 @@ class Containers:
         if row is None or "sessionCount" not in row:
             values["sessionCount"] = 0
         key: Row = {"containerId": identity.container}
-        await self._tables.containers.update(key, values, remove=("stoppedAt", "taskArn"))
+        await self._tables.containers.update(key, values, remove=("stoppedAt", "taskArn", "containerIp"))
         self._truth.write("container.starting", container=identity.container, client=owner.client)
 
     async def _watch(self, identity: Identity, task: EcsTask) -> None:
@@ -206,7 +211,11 @@ class Containers:
             "lastActivity": now,
         }
         key: Row = {"containerId": identity.container}
-        if await self._tables.containers.update(key, running, only_if={"taskArn": task.arn}):
+        on_its_way: dict[str, Value | tuple[Value, ...]] = {
+            "taskArn": task.arn,
+            "status": ("starting", "running"),  # the container may have said so itself
+        }
+        if await self._tables.containers.update(key, running, only_if=on_its_way):
             self._truth.write("container.running", container=identity.container, task=task.arn)
 
     async def _sticks(self, client: str) -> bool:

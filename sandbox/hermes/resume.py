@@ -81,9 +81,10 @@ class Resume:
 
     async def _join(self, identity: Identity, session: Row, row: Row) -> Row:
         """Answer for a container that somebody else is starting."""
-        start = self._containers.starting(identity.container)
+        start = await self._containers.joined(identity.container)
         if start is not None:
             self._revive_when_up(session, start)
+        row = await self._containers.row(identity.container) or row
         if self._settings.activate_mode == "sync":
             row = await self._until_running(identity.container, row)
         return _answer(identity, text(row, "status"), text(row, "containerIp"), text(row, "taskArn"))

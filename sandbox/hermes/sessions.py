@@ -21,6 +21,7 @@ TTL_SECONDS = 1800
 DEFAULT_PROJECT = "site"
 METRICS_NAMESPACE = "Webordinary/EditSessions"
 ENVIRONMENT = "production"
+BOUND = ("active", "idle", "draining")
 OVER = ("expired", "inactive", "error", "terminated")
 
 
@@ -264,14 +265,16 @@ class Sessions:
             await self._queues.remove(container)
 
     async def expire(self, row: Row) -> bool:
-        """Close a session whose container is gone; False if it had changed in the meantime."""
+        """Close a session whose container is gone; False if it is closed already or still on its way."""
         session = text(row, "sessionId")
+        self._containers.forget(session)
+        if text(row, "status") not in BOUND:
+            return False
         gone = ("fargateTaskArn", "containerIp")
         expired = await self._tables.sessions.update(
             row, {"status": "expired"}, remove=gone, only_if=_same(row)
         )
         if expired:
-            self._containers.forget(session)
             self._truth.write("session.expired", session=session, reason="container stopped")
         return expired
 

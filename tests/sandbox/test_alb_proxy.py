@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from sandbox.proxy import Action, Call, Conversation, Fixed, Forward, Head, Invoke
+from sandbox.messages import Action, Call, Fixed, Forward, Head, Invoke
+from sandbox.proxy import Conversation
 
 Handle = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 IDLE = 0.5
