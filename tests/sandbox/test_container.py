@@ -3,11 +3,18 @@
 import asyncio
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 import websockets
 
+from sandbox.container.activity import Activity
+from sandbox.container.commands import Executor
+from sandbox.container.git import Workspace
+from sandbox.container.launch import Launch
+from sandbox.container.site import Site
+from sandbox.faults import Faults
 from sandbox.settings import SandboxSettings
 from tests.sandbox.tasks_support import Container
 from tests.support.sandbox import SPEED, RunningSandbox, until
@@ -90,17 +97,20 @@ def test_pages_come_from_the_workspace(container: Container) -> None:
     assert container.get("/session/abc/..%2f..%2f..%2fpackage.json").status_code == 404
 
 
-def test_before_the_site_is_built_it_says_so(sandbox: RunningSandbox) -> None:
-    container = Container(sandbox)
-    sandbox.set_fault("slow-boot", for_=container.client, amount=1)
-    container.launch()
-    sandbox.wait_for("container.serving", task=container.arn)
-    until(lambda: sandbox.task(container.arn)["healthStatus"] == "HEALTHY", 5, "healthy")
-    answer = container.get("/session/some-id/")
-    if answer.status_code != 200:  # the site may have been built in this very moment
-        assert answer.status_code == 404
-        assert "Edit Session Starting" in answer.text
-        assert "some-id" in answer.text
+async def test_before_the_site_is_built_it_says_so(tmp_path: Path) -> None:
+    settings = SandboxSettings(directory=tmp_path)
+    launch = Launch("task", "127.0.0.1", 0.0, 0.0, {"CLIENT_ID": "acme", "SESSION_ID": "own-id"})
+    workspace = Workspace(tmp_path, protected=frozenset())
+    executor = Executor(settings, launch, workspace)
+    site = Site(settings, launch, workspace, executor, Activity(), Faults(tmp_path))
+    transport = httpx.ASGITransport(site.app())
+    async with httpx.AsyncClient(transport=transport, base_url="http://container") as visitor:
+        for path, asked in (("/session/some-id/", "some-id"), ("/session/some-id", "some-id"), ("/", "own-id")):
+            answer = await visitor.get(path)
+            assert answer.status_code == 404
+            assert "Edit Session Starting" in answer.text
+            assert asked in answer.text
+        assert (await visitor.get("/session/some-id/health")).status_code == 200
 
 
 async def test_the_hot_reload_socket_opens(container: Container) -> None:

@@ -18,7 +18,7 @@ from tests.support.sandbox import RunningSandbox, StartSandbox, alive, processes
 def _with_container(running: RunningSandbox) -> list[int]:
     container = Container(running).launch().ready()
     container.send("long", "refactor all components")
-    running.wait_for("command.received", command="long")
+    until((container.workspace / "src/content/edits.md").exists, 10, "the agent is at work")
     pids = processes_of(running)
     assert container.pid() in pids
     return pids
