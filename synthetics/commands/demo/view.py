@@ -108,7 +108,7 @@ def _timings(rows: Sequence[tuple[TimingOut, list[float]]]) -> RenderableType:
     """Each timing as a bar on one scale, with the legend of its phases below."""
     longest = max(timing.seconds for timing, _ in rows)
     widest = max(len(_name(timing)) for timing, _ in rows)
-    lines = []
+    lines: list[RenderableType] = []
     for timing, values in rows:
         phases = [(phase.name, phase.seconds) for phase in timing.phases]
         drawn = bar(phases or [(timing.name, timing.seconds)], width=_BAR_WIDTH, whole=longest)
@@ -117,7 +117,7 @@ def _timings(rows: Sequence[tuple[TimingOut, list[float]]]) -> RenderableType:
             head.append(f"  middle of {len(values)}: {median(values):.2f} s", style="dim")
         lines.append(head)
         if phases:
-            lines.append(Text.assemble(" " * (widest + 11), legend(_shown(timing))))
+            lines.append(Padding(legend(_shown(timing)), (0, 0, 0, widest + 11)))
     return Group(*lines)
 
 
