@@ -5,12 +5,18 @@ The engine takes three names from here: the catalogue, the platform's settings, 
 
 from probes.auto_sleep import auto_sleep
 from probes.cold_start import cold_start
-from probes.platform import WebordinaryPlatform as platform
+from probes.platform import WebordinaryPlatform
 from probes.platform.settings import PlatformSettings
 from probes.platform.settings import load as load_settings
 from probes.session_resumption import session_resumption
+from synthetics.contract.platform import Platform
 from synthetics.contract.probe import Probe
 
 CATALOGUE: tuple[Probe, ...] = (cold_start, session_resumption, auto_sleep)
 
-__all__ = ["CATALOGUE", "PlatformSettings", "load_settings", "platform"]
+__all__ = ["CATALOGUE", "PlatformSettings", "load_settings", "platform_of"]
+
+
+def platform_of(settings: PlatformSettings) -> Platform:
+    """The platform that these settings describe."""
+    return WebordinaryPlatform(settings)

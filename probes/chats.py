@@ -139,7 +139,7 @@ async def until_ready(ctx: Context, session: SessionRow, *, within: timedelta | 
     try:
         return await ctx.sighting(
             lambda: web.alb.ready(session),
-            until=lambda reply: reply.ok,
+            until=web.alb.means_ready,
             within=within or 2 * web.settings.container_ready_timeout,
             what=f"container of session {session.session_id} ready",
         )

@@ -89,7 +89,7 @@ async def nonsense_is_refused(ctx: Context) -> None:
         nobody = web.hermes.user(f"nobody-{ctx.tag}")
         reply = await web.hermes.activate_raw({"clientId": "", "userId": nobody, "instruction": INSTRUCTION})
         check.saw(**reply.evidence())
-        expect.true("an answer to an empty clientId", reply.status, wanted="an answer")
+        reply.expect("activate with an empty clientId")
         expect.at_least("status for an empty clientId", reply.status, 400)
         expect.empty("sessions made for nobody", await web.tables.sessions_of_user(nobody))
         expect.empty("tasks started for nobody", await web.tasks.own(user_id=nobody))
@@ -124,7 +124,7 @@ async def not_ready_at_once(ctx: Context, chat: Chat) -> None:
         try:
             early = await ctx.eventually(
                 lambda: web.alb.ready(chat.row),
-                until=lambda reply: reply.ok,
+                until=web.alb.means_ready,
                 within=timedelta(milliseconds=100),
                 what="container not ready yet, as it should be: an answer",
             )
@@ -139,7 +139,7 @@ async def not_ready_at_once(ctx: Context, chat: Chat) -> None:
 
 
 async def preview_appears(ctx: Context, chat: Chat, ready: Sighting[Reply]) -> None:
-    """CS-08, and CS-01's preview: the address that activate gave answers 200, and so does the session's page."""
+    """CS-08, and CS-01's preview: the address that activate gave answers 200, and so does its page."""
     web = ctx.platform
     preview = None
     with ctx.check("CS-08") as check:
@@ -152,6 +152,7 @@ async def preview_appears(ctx: Context, chat: Chat, ready: Sighting[Reply]) -> N
             what=f"preview {url} answering 200",
         )
         page = await _session_page(ctx, chat)
+        page.expect("the session's page")
         check.one_of("status of the session's page", page.status, wanted={200}, tolerated={302, 404})
     if preview is not None:
         asked = chat.asked

@@ -79,9 +79,7 @@ async def _settled(ctx: Context, sleeper: Sleeper) -> None:
         ctx.fact("stopped_task_handled", "no: the platform left the container row as it was")
 
 
-async def _write_rows(
-    ctx: Context, *, session_id: str, thread: str, container_id: str, user: str
-) -> None:
+async def _write_rows(ctx: Context, *, session_id: str, thread: str, container_id: str, user: str) -> None:
     web, now = ctx.platform, ctx.now()
     await web.tables.put_container(
         container_id,

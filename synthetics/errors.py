@@ -8,7 +8,8 @@ SyntheticsError
 │   └── UndeclaredName    a probe used a step, case or timing that its spec does not declare
 ├── GuardRefused          a client was asked to change what this run did not make: `broken`
 ├── StoreError            the database cannot be used now
-│   └── WrongRevision     the database's schema is not the one this code was written for
+│   ├── WrongRevision     the database's schema is not the one this code was written for
+│   └── LockTimeout       something to be had alone was not free in time (`store/locks.py`)
 ├── SettingsError         settings that cannot be used, all of them together
 ├── DeliveryError         a notice could not be delivered; `permanent` says whether trying again can help
 └── NotFound              a query's subject does not exist

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
-from api.main import create_app
 from prometheus_client import CollectorRegistry
 
 import probes
+from api.main import create_app
 from api.server import serving
 from synthetics import __version__
 from synthetics import settings as engine_settings
@@ -52,7 +52,7 @@ class Configuration:
     plan: tuple[Scheduled, ...]
 
     def platform(self) -> Platform:
-        return probes.platform(self.platform_settings)
+        return probes.platform_of(self.platform_settings)
 
 
 def load(config: Path | None = None) -> Configuration:
@@ -232,6 +232,9 @@ async def _database_findings(database: Database) -> list[Finding]:
         await database.ping()
     except StoreError as error:
         return [Finding(where, str(error), "start it, or mend SYNTHETICS_DATABASE_URL")]
+    url = database.url.render_as_string(hide_password=False)
+    if await asyncio.to_thread(migrating.revision, url) is None:
+        return [Finding(where), Finding("database schema (still empty; the first start makes it)")]
     try:
         await migrating.verify(database)
     except WrongRevision as error:
@@ -255,6 +258,7 @@ def _stop_on_signals(stop: asyncio.Event) -> None:
     def stopped() -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
         stop.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -35,6 +35,16 @@ class Reply:
         """A header's value, the name in any case."""
         return self.headers.get(name.lower())
 
+    def expect(self, what: str, *statuses: int) -> None:
+        """Raises Unexpected, telling what came instead, unless there is an answer with one of these statuses.
+
+        Without statuses any answer will do.
+        """
+        if self.failure is None and (not statuses or self.status in statuses):
+            return
+        wanted = " or ".join(map(str, statuses)) or "an answer"
+        raise Unexpected(f"unexpected: {what}: wanted {wanted}, got {self.told()}", **self.evidence())
+
     def json(self) -> dict[str, object]:
         """The body as a JSON object. Raises Unexpected naming what came instead."""
         value = self._parsed()

@@ -167,11 +167,10 @@ class ProbeContext(Generic[P]):
 
     def allowed(self, case: str) -> bool:
         """Whether this case may be checked here; if not, it is reported as skipped, with the reason."""
-        effect = self._declared(case).effect
-        if self._isolated or effect is Effect.NONE:
-            return True
-        self.skip(case, f"needs an isolated platform: checking it has the effect {effect.value!r} on others")
-        return False
+        forbidden = self._forbidden(self._declared(case))
+        if forbidden:
+            self.skip(case, forbidden)
+        return not forbidden
 
     def skip(self, case: str, reason: str) -> None:
         """Report a case that cannot be checked in this run, and why."""
@@ -294,10 +293,7 @@ class ProbeContext(Generic[P]):
             outcome = CheckOutcome.FAILED if timed_out else CheckOutcome.SKIPPED
             self._keep(Check(case, outcome, reason))
         self._open.clear()
-        return tuple(
-            self._checks.get(case.id, Check(case.id, CheckOutcome.SKIPPED, f"not reached: {ended}"))
-            for case in self.spec.cases
-        )
+        return tuple(self._checks.get(case.id) or self._unreached(case, ended) for case in self.spec.cases)
 
     def failed_checks(self) -> tuple[Check, ...]:
         """The cases found broken so far, in the order of the declaration."""
@@ -310,6 +306,14 @@ class ProbeContext(Generic[P]):
         if case not in self._cases:
             raise UndeclaredName(f"case {case!r} is not declared by probe {self.spec.name}")
         return self._cases[case]
+
+    def _forbidden(self, case: Case) -> str:
+        if self._isolated or case.effect is Effect.NONE:
+            return ""
+        return f"needs an isolated platform: checking it has the effect {case.effect.value!r} on others"
+
+    def _unreached(self, case: Case, ended: str) -> Check:
+        return Check(case.id, CheckOutcome.SKIPPED, self._forbidden(case) or f"not reached: {ended}")
 
     def _declared_timing(self, name: str, path: str, phases: Sequence[Phase]) -> None:
         for timing in self.spec.timings:

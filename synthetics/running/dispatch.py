@@ -145,6 +145,7 @@ class Dispatch:
                 exclusive=probe.spec.exclusive,
                 shared=probe.spec.shares,
                 within=self._limits.lock_wait,
+                holder=f"{probe.name} on {self._worker}",
             )
             await held.enter_async_context(alone)
         await held.enter_async_context(self._slots)

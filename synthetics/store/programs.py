@@ -135,5 +135,6 @@ def _as_server_user(needed: Iterable[Path]) -> list[str]:
     prefix = [setpriv, f"--reuid={user}", f"--regid={group}", "--clear-groups"]
     closed = any(not parent.stat().st_mode & 0o001 for path in needed for parent in path.resolve().parents)
     if closed:
-        prefix += ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
+        # initdb asks access(2), which looks at the real user: without the fix-up it keeps the capability.
+        prefix += ["--securebits=+no_setuid_fixup", "--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
     return [*prefix, "--"]

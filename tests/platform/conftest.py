@@ -18,9 +18,7 @@ from synthetics.clock import SystemClock
 from synthetics.contract.platform import RunScope
 from synthetics.contract.tracing import Trace
 from tests.support.engine import DictLedger, Uncounted
-from tests.support.sandbox import RunningSandbox, sandbox
-
-__all__ = ["sandbox"]
+from tests.support.sandbox import RunningSandbox
 
 #: Where nobody listens.
 NOWHERE = "http://127.0.0.1:1"

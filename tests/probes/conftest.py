@@ -1,0 +1,22 @@
+"""Probes are tried against a real sandbox, as users would be served by it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from sandbox.settings import SandboxSettings
+from tests.support.monitor import watch
+from tests.support.sandbox import RunningSandbox
+
+__all__ = ["platform", "watch"]
+
+
+@pytest.fixture(scope="session", params=["path"])
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSandbox]:
+    """A quick sandbox that serves both dialects, and whose containers go to sleep after a second."""
+    settings = SandboxSettings(
+        directory=tmp_path_factory.mktemp("platform"), speed=0.05, idle_seconds=1.0, routing_dialect="both"
+    )
+    running = RunningSandbox(settings)
+    yield running
+    assert running.stop() == 0, "the sandbox did not end cleanly"

@@ -1,0 +1,66 @@
+"""On a platform that keeps its promises every probe passes, in both dialects, and leaves nothing behind."""
+
+import pytest
+
+import probes
+from synthetics.contract.probe import Probe
+from synthetics.model.check import CheckOutcome
+from synthetics.model.run import Outcome
+from tests.support.monitor import Watch, found, left_behind
+from tests.support.sandbox import RunningSandbox
+
+#: Cases that a healthy platform, seen through this dialect, gives no occasion to check.
+NO_OCCASION = {
+    "path": {"SR-04", "SR-05", "SR-06", "SR-10", "SA-03"},
+    "lambda": {"SR-10", "SA-03"},
+}
+
+
+@pytest.mark.parametrize("dialect", ["path", "lambda"])
+@pytest.mark.parametrize("probe", probes.CATALOGUE, ids=lambda probe: probe.name)
+async def test_a_healthy_platform_passes_and_nothing_is_left(
+    probe: Probe, dialect: str, platform: RunningSandbox, watch: Watch
+) -> None:
+    async with watch(platform, ROUTING_DIALECT=dialect) as monitor:
+        run = await monitor.run(probe)
+
+    assert (run.outcome, run.reason) == (Outcome.PASSED, None)
+    skipped = {case for case, check in found(run).items() if check.outcome is CheckOutcome.SKIPPED}
+    assert skipped == NO_OCCASION[dialect] & set(found(run))
+    assert not [check for check in run.checks if check.outcome is CheckOutcome.DEGRADED]
+    assert run.cleanup_errors == ()
+    assert left_behind(platform, run.tag) == []
+
+
+@pytest.mark.parametrize("probe", probes.CATALOGUE, ids=lambda probe: probe.name)
+async def test_timings_have_phases_that_add_up(probe: Probe, platform: RunningSandbox, watch: Watch) -> None:
+    async with watch(platform, ROUTING_DIALECT="lambda") as monitor:
+        run = await monitor.run(probe)
+
+    declared = {(timing.name, path) for timing in probe.spec.timings for path in timing.paths}
+    assert {(timing.name, timing.path) for timing in run.timings} == declared
+    for timing in run.timings:
+        if timing.phases:
+            whole = sum(phase.took.total_seconds() for phase in timing.phases)
+            assert whole == pytest.approx(timing.took.total_seconds(), abs=0.001)
+    cold = [timing for timing in run.timings if timing.name == "cold_start"]
+    for timing in cold:
+        assert {"request", "schedule", "network", "pull", "start", "health", "preview"} <= {
+            phase.name for phase in timing.phases
+        }
+
+
+@pytest.mark.parametrize("probe", probes.CATALOGUE, ids=lambda probe: probe.name)
+async def test_on_a_shared_platform_only_harmless_cases_are_checked(
+    probe: Probe, platform: RunningSandbox, watch: Watch
+) -> None:
+    async with watch(platform, ENVIRONMENT="shared") as monitor:
+        run = await monitor.run(probe)
+
+    assert (run.outcome, run.reason) == (Outcome.PASSED, None)
+    effects = {case.id: case.effect.value for case in probe.spec.cases}
+    for check in run.checks:
+        if effects[check.case] != "none":
+            assert check.outcome is CheckOutcome.SKIPPED
+            assert "isolated" in str(check.reason)
+    assert left_behind(platform, run.tag) == []

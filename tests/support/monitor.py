@@ -1,0 +1,101 @@
+"""The probes against a sandbox, run as the service runs them but for the database."""
+
+import json
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import pytest
+
+import probes
+from synthetics.clock import SystemClock
+from synthetics.contract.probe import Probe
+from synthetics.contract.progress import Unwatched
+from synthetics.model.check import Check, CheckOutcome
+from synthetics.model.run import Run, RunKey, Trigger
+from synthetics.running.control import Control
+from synthetics.running.runner import Interrupt, Runner, new_tag
+from synthetics.running.stalls import LoopWatch
+from tests.support.engine import DictLedger, Uncounted, nobody_asks
+from tests.support.sandbox import RunningSandbox
+
+CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+
+
+class Monitor:
+    """Runs probes against one sandbox."""
+
+    def __init__(self, runner: Runner, meter: Uncounted) -> None:
+        self._runner = runner
+        self.meter = meter
+
+    async def run(self, probe: Probe) -> Run:
+        """One run, with its clean-up."""
+        key = RunKey(probe.name, "tests", SystemClock().now(), Trigger.MANUAL)
+        return await self._runner.run(probe, key, tag=new_tag(), interrupt=Interrupt())
+
+
+@asynccontextmanager
+async def monitoring(environment: dict[str, str]) -> AsyncIterator[Monitor]:
+    """A monitor with these settings, names as in the contract."""
+    platform = probes.platform_of(probes.load_settings({}, environment))
+    meter = Uncounted()
+    async with LoopWatch() as stalls:
+        runner = Runner(
+            platform=platform,
+            control=Control(platform=platform, stalls=stalls, database_answers=nobody_asks),
+            ledger_of=lambda run_id, probe, tag: DictLedger(),
+            requests=meter,
+            stalls=stalls,
+            clock=SystemClock(),
+            progress=Unwatched(),
+            worker="tests",
+        )
+        try:
+            yield Monitor(runner, meter)
+        finally:
+            await platform.close()
+
+
+Watch = Callable[..., AbstractAsyncContextManager[Monitor]]
+
+
+@pytest.fixture
+def watch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
+    """Watches a sandbox; settings may be given by their name in the environment."""
+
+    def watching(sandbox: RunningSandbox, **changes: str) -> AbstractAsyncContextManager[Monitor]:
+        for name in CREDENTIALS:
+            monkeypatch.setenv(name, sandbox.environment[name])
+        return monitoring({**sandbox.environment, **changes})
+
+    yield watching
+    assert not any(name.startswith("AWS_PROFILE") for name in os.environ)
+
+
+def found(run: Run) -> dict[str, Check]:
+    """What the run found out, by case."""
+    return {check.case: check for check in run.checks}
+
+
+def failed(run: Run) -> set[str]:
+    """The cases that failed."""
+    return {check.case for check in run.checks if check.outcome is CheckOutcome.FAILED}
+
+
+def left_behind(sandbox: RunningSandbox, tag: str) -> list[str]:
+    """Everything on the sandbox that carries this run's tag: rows, queues, tasks that run, workspaces."""
+    names = sandbox.settings
+    tables = (
+        names.session_table,
+        names.thread_mapping_table,
+        names.container_table,
+        names.queue_tracking_table,
+    )
+    rows = [(table, item) for table in tables for item in sandbox.dynamodb.scan(TableName=table)["Items"]]
+    left = [f"row of {table}: {item}" for table, item in rows if tag in json.dumps(item)]
+    left += [url for url in sandbox.sqs.list_queues().get("QueueUrls", []) if tag in url]
+    arns = sandbox.ecs.list_tasks(cluster=names.cluster_name)["taskArns"]
+    left += [arn for arn in arns if tag in json.dumps(sandbox.task(arn), default=str)]
+    left += [str(path) for path in names.workspace_root.glob("*") if tag in path.name]
+    return left
