@@ -108,6 +108,18 @@ async def fresh_row(ctx: Context, chat: Chat) -> SessionRow:
     return row
 
 
+async def preview_of(ctx: Context, chat: Chat) -> str:
+    """The preview's address from the session's row, where it is written when the session becomes active."""
+    row = await ctx.eventually(
+        lambda: fresh_row(ctx, chat),
+        until=lambda row: row.preview_url,
+        within=ctx.platform.settings.target_warm_start,
+        what=f"previewUrl in the row of session {chat.session_id}",
+        pace=DEAR,
+    )
+    return row.need("preview_url")
+
+
 async def unmap_threads(ctx: Context) -> None:
     """Delete the mappings this run has written: while they exist, the container stays awake (contract Q16)."""
     for thread in ctx.platform.guard.belongings.named("thread"):

@@ -143,7 +143,7 @@ async def preview_appears(ctx: Context, chat: Chat, ready: Sighting[Reply]) -> N
     web = ctx.platform
     preview = None
     with ctx.check("CS-08") as check:
-        url = chat.asked.preview_url or (await chats.fresh_row(ctx, chat)).need("preview_url")
+        url = chat.asked.preview_url or await chats.preview_of(ctx, chat)
         check.saw(preview_url=url)
         preview = await ctx.sighting(
             lambda: web.alb.preview(url),

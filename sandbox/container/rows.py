@@ -46,11 +46,11 @@ class ContainerRow:
 
     def touch(self) -> None:
         """Write down that there was activity."""
-        self._update(lastActivity=_millis())
+        self._update(lastActivity=_millis(), only_if_there=True)
 
     def stopping(self) -> None:
         """Say that this container is about to sleep."""
-        self._update(status="stopping", stoppedAt=_millis())
+        self._update(status="stopping", stoppedAt=_millis(), only_if_there=True)
 
     def mappings(self) -> int:
         """How many chats are mapped to this container."""
@@ -76,8 +76,10 @@ class ContainerRow:
             )["Count"]
         return counted["Count"]
 
-    def _update(self, **values: str | int) -> None:
+    def _update(self, *, only_if_there: bool = False, **values: str | int) -> None:
+        condition = {"ConditionExpression": "attribute_exists(containerId)"} if only_if_there else {}
         self._dynamodb.update_item(
+            **condition,  # type: ignore[arg-type]
             TableName=self._settings.container_table,
             Key=self._key,
             UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in values),

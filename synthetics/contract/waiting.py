@@ -11,6 +11,8 @@ from synthetics.errors import TimedOut
 
 T = TypeVar("T")
 
+_LONGEST_SHOWN = 200
+
 
 @dataclass(frozen=True, slots=True)
 class Pace:
@@ -86,9 +88,14 @@ async def sight(
         pause = asked + pace.interval(at - began) - at
         await clock.sleep(timedelta(seconds=min(max(0.0, pause), max(0.0, began + limit - at))))
     raise TimedOut(
-        f"unexpected: {what}: wanted within {limit:g} s, last saw {seen!r}",
+        f"unexpected: {what}: wanted within {limit:g} s, last saw {_shown(seen)}",
         what=what,
         waited=timedelta(seconds=clock.monotonic() - began),
         last_seen=seen,
         looks=looks,
     )
+
+
+def _shown(seen: object) -> str:
+    text = str(seen)
+    return text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "…"
