@@ -113,7 +113,7 @@ async def preview_of(ctx: Context, chat: Chat) -> str:
     row = await ctx.eventually(
         lambda: fresh_row(ctx, chat),
         until=lambda row: row.preview_url,
-        within=ctx.platform.settings.target_warm_start,
+        within=ctx.platform.settings.container_ready_timeout,
         what=f"previewUrl in the row of session {chat.session_id}",
         pace=DEAR,
     )

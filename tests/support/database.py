@@ -1,7 +1,7 @@
 """Fixtures: a real Postgres for the whole test run, and a migrated database of its own for each test."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from os import getpid
@@ -16,6 +16,9 @@ from synthetics.store.embedded import EmbeddedPostgres
 from synthetics.store.engine import Database
 
 _numbers = count(1)
+
+#: Gives the URL of a database that nobody else uses.
+NewDatabase = Callable[[], str]
 
 #: Nothing of a test outlives the machine, so nothing needs to reach the disk.
 HASTY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
@@ -56,6 +59,18 @@ def database_url(postgres: Cluster, migrated_template: str) -> Iterator[str]:
     _execute(postgres, f"CREATE DATABASE {name} TEMPLATE {migrated_template} STRATEGY FILE_COPY")
     yield postgres.url(name)
     _execute(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def new_database(postgres: Cluster, migrated_template: str) -> NewDatabase:
+    """Makes databases with schema and partitions; they last as long as the test run."""
+
+    def make() -> str:
+        name = f"test_{getpid()}_{next(_numbers)}"
+        _execute(postgres, f"CREATE DATABASE {name} TEMPLATE {migrated_template} STRATEGY FILE_COPY")
+        return postgres.url(name)
+
+    return make
 
 
 @pytest.fixture
