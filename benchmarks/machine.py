@@ -1,0 +1,41 @@
+"""What a benchmark needs of this machine: a platform to watch, a monitor for it, and a word about the conditions."""
+
+import os
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from platform import python_version
+
+from sandbox.settings import SandboxSettings
+from tests.support.monitor import CREDENTIALS, Monitor, monitoring
+from tests.support.sandbox import RunningSandbox
+
+
+@contextmanager
+def a_sandbox(*, speed: float, idle_seconds: float) -> Iterator[RunningSandbox]:
+    """A sandbox in a process of its own that serves both dialects; gone, with its files, afterwards."""
+    with tempfile.TemporaryDirectory(prefix="synthetics-benchmark-") as directory:
+        running = RunningSandbox(
+            SandboxSettings(
+                directory=Path(directory), speed=speed, idle_seconds=idle_seconds, routing_dialect="both"
+            )
+        )
+        try:
+            yield running
+        finally:
+            running.stop()
+
+
+@asynccontextmanager
+async def a_monitor(sandbox: RunningSandbox, **changes: str) -> AsyncIterator[Monitor]:
+    """The service's runner, pointed at this sandbox; settings may be changed by their name in the contract."""
+    os.environ.update({name: sandbox.environment[name] for name in CREDENTIALS})
+    async with monitoring({**sandbox.environment, **changes}) as monitor:
+        yield monitor
+
+
+def conditions() -> str:
+    """The machine and how busy it is, in one line: what a table of times means depends on it."""
+    one, five, _ = os.getloadavg()
+    return f"{os.cpu_count()} cores, Python {python_version()}, load {one:.1f} (1 min) {five:.1f} (5 min)"
