@@ -36,12 +36,13 @@ class Resume:
         self._containers = containers
         self._faults = faults
         self._truth = truth
-        self._reviving: set[asyncio.Task[None]] = set()
+        self._reviving: dict[tuple[str, str], asyncio.Task[None]] = {}
 
     async def close(self) -> None:
-        for task in self._reviving:
+        reviving = list(self._reviving.values())
+        for task in reviving:
             task.cancel()
-        await asyncio.gather(*self._reviving, return_exceptions=True)
+        await asyncio.gather(*reviving, return_exceptions=True)
 
     async def resume(self, chat_thread: str, client: str) -> Row:
         """What resume-preview answers; HermesError 404 if there is no such session, 500 if it cannot wake."""
@@ -98,6 +99,11 @@ class Resume:
         return row
 
     def _revive_when_up(self, session: Row, start: Start) -> None:
+        """Bind the session to its container once that is up; asked again and again, it is still done once."""
+        known = (text(session, "sessionId"), start.task_arn)
+        if known in self._reviving:
+            return
+
         async def revive() -> None:
             try:
                 await start.up()
@@ -106,8 +112,8 @@ class Resume:
                 self._truth.write("hermes.gave_up", reason=str(error))
 
         task = asyncio.create_task(revive())
-        self._reviving.add(task)
-        task.add_done_callback(self._reviving.discard)
+        self._reviving[known] = task
+        task.add_done_callback(lambda done: self._reviving.pop(known))
 
     async def _session_of(self, chat_thread: str, client: str) -> tuple[Row, Row]:
         """The session of a thread and its mapping, which may be empty; HermesError 404 if there is none."""
