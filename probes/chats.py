@@ -65,6 +65,8 @@ async def open_chat(ctx: Context, instruction: str, *, thread: str = THREAD, use
         pace=DEAR,
     )
     assert row is not None
+    if row.container_id:
+        await web.note_container(row.container_id)
     if web.settings.routing_dialect is RoutingDialect.LAMBDA:
         await _map_thread(ctx, row)
     return Chat(asked, row)

@@ -158,7 +158,7 @@ class Queues:
 
     async def send(self, queue_url: str, command: Command) -> str:
         """Put a command on an own container's input queue; the message's id."""
-        self._guard.own("queue", queue_name(queue_url))
+        self._own_queue(queue_url)
         body = command.body(self._clock.now())
         return await self._aws.call(
             "sqs:SendMessage",
@@ -168,10 +168,17 @@ class Queues:
 
     def responses(self, queue_url: str) -> "Responses":
         """A reader of an own container's output queue: it deletes what it reads."""
-        self._guard.own("queue", queue_name(queue_url))
+        self._own_queue(queue_url)
         return Responses(self._aws, queue_url, self._settings.response_wait)
 
     # -- inside ------------------------------------------------------------------------------------------
+
+    def _own_queue(self, url: str) -> None:
+        """Raises GuardRefused unless the queue is one of an own container, whose id may be a session's."""
+        name = queue_name(url)
+        container = name.removeprefix(self._settings.queue_prefix).partition("-")[2]
+        if not self._guard.owns("session", container):
+            self._guard.own("queue", name)
 
     async def _created(self, name: str, kind: str, extra: Mapping[str, str], tags: Mapping[str, str]) -> str:
         attributes: dict[QueueAttributeNameType, str] = {

@@ -76,6 +76,17 @@ class Webordinary:
             case ContainerIdForm.SESSION_ID:
                 return f"{self.client_id}-{project}-{thread}"
 
+    async def note_container(self, container_id: str) -> None:
+        """Write down that the platform made this container for us, so that its row is removed with the rest.
+
+        A container that does not bear our tag may be shared with others: it is left alone.
+        """
+        belongings = self.guard.belongings
+        own = self.guard.owns("container", container_id) or self.guard.owns("session", container_id)
+        if own and ("container", container_id) not in belongings.entered():
+            entry = await belongings.intend("container", container_id)
+            await belongings.created("container", entry, container_id, container_id)
+
     async def clean_up(self) -> None:
         """Remove everything this run made, and write down that it is gone. Raises PlatformError."""
         belongings = self.guard.belongings

@@ -1,0 +1,60 @@
+"""The same probes on deployments of another generation: what the settings say, not what one sandbox does."""
+
+import pytest
+
+import probes
+from probes.cold_start import cold_start
+from synthetics.contract.probe import Probe
+from synthetics.model.check import CheckOutcome
+from synthetics.model.run import Outcome
+from tests.support.monitor import Watch, found, left_behind
+from tests.support.sandbox import StartSandbox
+
+QUICK = {"speed": 0.05, "idle_seconds": 1.0}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"activate_mode": "sync", "session_key": "simple"},
+        {"container_id_form": "client-thread-user", "workspace_layout": "client/projectId"},
+        {"container_id_form": "session-id", "starting_page_status": 503, "routing_dialect": "lambda"},
+    ],
+    ids=lambda settings: "-".join(str(value).replace("/", "-") for value in settings.values()),
+)
+async def test_every_probe_passes_on_another_generation(
+    settings: dict[str, object], start_sandbox: StartSandbox, watch: Watch
+) -> None:
+    platform = start_sandbox(**{**QUICK, **settings})
+    async with watch(platform) as monitor:
+        runs = [await monitor.run(probe) for probe in probes.CATALOGUE]
+
+    assert [(run.key.probe, run.outcome, run.reason) for run in runs] == [
+        (probe.name, Outcome.PASSED, None) for probe in probes.CATALOGUE
+    ]
+    assert [left for run in runs for left in left_behind(platform, run.tag)] == []
+
+
+@pytest.mark.parametrize("probe", [cold_start], ids=lambda probe: probe.name)
+async def test_workspaces_can_be_seen_through_the_containers_api(
+    probe: Probe, start_sandbox: StartSandbox, watch: Watch
+) -> None:
+    platform = start_sandbox(**QUICK)
+    async with watch(platform, FILE_CHECK="http-api") as monitor:
+        run = await monitor.run(probe)
+
+    assert (run.outcome, run.reason) == (Outcome.PASSED, None)
+    assert found(run)["CS-01"].outcome is CheckOutcome.PASSED
+
+
+async def test_a_workspace_that_cannot_be_seen_is_said_so_and_fails_nothing(
+    start_sandbox: StartSandbox, watch: Watch
+) -> None:
+    platform = start_sandbox(**QUICK)
+    async with watch(platform, FILE_CHECK="ecs-exec") as monitor:
+        run = await monitor.run(cold_start)
+
+    assert (run.outcome, run.reason) == (Outcome.PASSED, None)
+    check = found(run)["CS-01"]
+    assert check.outcome is CheckOutcome.DEGRADED
+    assert "nobody looked for src/pages/test-page.astro: FILE_CHECK: ecs-exec" in str(check.reason)
