@@ -204,7 +204,7 @@ async def _prepared(
     database: Database, configuration: Configuration, clock: Clock, stop: asyncio.Event
 ) -> bool:
     """Wait for the database and bring it up to date; False if told to stop before that."""
-    preparing = asyncio.create_task(_migrated(database, configuration, clock))
+    preparing = asyncio.create_task(_awaited_and_migrated(database, configuration, clock))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({preparing, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
@@ -216,8 +216,14 @@ async def _prepared(
     return True
 
 
-async def _migrated(database: Database, configuration: Configuration, clock: Clock) -> None:
+async def _awaited_and_migrated(database: Database, configuration: Configuration, clock: Clock) -> None:
     await database.wait_until_up(clock, lambda why: log.warning("store.awaited", why=why))
+    await _migrated(database, configuration, clock)
+
+
+async def _migrated(database: Database, configuration: Configuration, clock: Clock) -> None:
+    """Bring the database up to date, catalogue included. Raises StoreError at once if it does not answer."""
+    await database.ping()
     url = database.url.render_as_string(hide_password=False)
     await asyncio.to_thread(migrating.upgrade, url)
     await partitions.make_ahead(database, clock.now())
