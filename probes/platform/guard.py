@@ -1,10 +1,21 @@
 """The one place that every call which changes something passes: only what a run made may be changed."""
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from uuid import UUID
 
 from synthetics.contract.platform import Ledger
 from synthetics.errors import GuardRefused
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """Something written down: under the name it was to be found by, later under the id it got."""
+
+    kind: str
+    name: str
+    details: Mapping[str, str]
 
 
 class Belongings:
@@ -17,26 +28,29 @@ class Belongings:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._adopted: set[tuple[str, str]] = set()
-        self._entered: dict[tuple[str, str], dict[str, str]] = {}
+        self._entered: dict[UUID, _Entry] = {}
 
     async def intend(self, kind: str, name: str, **details: str) -> UUID:
         """Write down that a thing is about to be made. Raises StoreError."""
         entry = await self._ledger.intend(kind, name, **details)
-        self._entered[kind, name] = details
+        self._entered[entry] = _Entry(kind, name, details)
         return entry
 
-    async def created(self, kind: str, entry: UUID, intended: str, name: str, **details: str) -> None:
-        """Write down the id that the thing called `intended` got, and adopt it."""
+    async def created(self, entry: UUID, kind: str, name: str, **details: str) -> None:
+        """Write down the id that an intended thing got, and adopt it."""
         self.adopt(kind, name)
         await self._ledger.created(entry, name, **details)
-        self._entered.pop((kind, intended), None)
-        self._entered[kind, name] = details
+        self._entered[entry] = _Entry(kind, name, details)
 
     async def gone(self, kind: str, name: str) -> None:
         """Write down that the thing was seen to be gone, if this run had written it down at all."""
-        if (kind, name) in self._entered or self._ledger.holds(kind, name):
+        if (kind, name) in self.entered() or self._ledger.holds(kind, name):
             await self._ledger.gone(kind, name)
-            self._entered.pop((kind, name), None)
+            self._entered = {
+                known: entry
+                for known, entry in self._entered.items()
+                if (entry.kind, entry.name) != (kind, name)
+            }
 
     def adopt(self, kind: str, name: str | None) -> None:
         """Take note that the platform gave this id to something of ours."""
@@ -50,13 +64,14 @@ class Belongings:
         """Every id of this kind that was adopted."""
         return frozenset(name for known, name in self._adopted if known == kind)
 
-    def details_of(self, kind: str, name: str) -> dict[str, str]:
-        """What was written down beside an entry."""
-        return self._entered.get((kind, name), {})
+    def clients(self) -> frozenset[str]:
+        """Every client that something was written down for."""
+        details = (entry.details for entry in self._entered.values())
+        return frozenset(told["client"] for told in details if "client" in told)
 
     def entered(self) -> frozenset[tuple[str, str]]:
         """Kind and name of everything written down here and not yet seen to be gone."""
-        return frozenset(self._entered)
+        return frozenset((entry.kind, entry.name) for entry in self._entered.values())
 
 
 class Guard:

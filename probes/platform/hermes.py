@@ -87,7 +87,7 @@ class Hermes:
         reply = await self._post("/api/sessions/activate", "activate", body)
         made = _member(reply, "sessionId") if reply.ok else None
         if made:
-            await self._guard.belongings.created("session", entry, self.client(), made, client=self.client())
+            await self._guard.belongings.created(entry, "session", made, client=self.client())
         return reply
 
     async def status(self, session_id: str) -> Reply:
@@ -166,7 +166,7 @@ class Hermes:
         else:
             row = await self._looked_up(client, known, reply)
             session_id, status, preview, looked_up = row.session_id, row.status, row.preview_url, True
-        await self._guard.belongings.created("session", entry, client, session_id, **details)
+        await self._guard.belongings.created(entry, "session", session_id, **details)
         self._guard.belongings.adopt("thread", _member(reply, "threadId"))
         return Activation(
             session_id, preview, status, client, user, sent, sent_at, answered, reply, looked_up=looked_up

@@ -143,7 +143,7 @@ class Queues:
         redrive = {"RedrivePolicy": json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 3})}
         taking = await self._created(named.input, "input", redrive, common | {"Type": "Standard"})
         giving = await self._created(named.output, "output", {}, common | {"Type": "Standard"})
-        await self._guard.belongings.created("queue_set", entry, container_id, container_id)
+        await self._guard.belongings.created(entry, "queue_set", container_id)
         return QueueSet(container_id, taking, giving, dlq)
 
     async def delete(self, container_id: str) -> None:

@@ -99,7 +99,7 @@ class Tables:
         }
         await items.put(self._aws, self._settings.session_table, {**values, **attributes})
         details = {"client": self._guard.client_id}
-        await self._guard.belongings.created("session", entry, session_id, session_id, **details)
+        await self._guard.belongings.created(entry, "session", session_id, **details)
 
     async def update_session(self, row: SessionRow, **attributes: object) -> None:
         """Set attributes of an own session's row. Raises AwsError if the row is gone."""
@@ -137,7 +137,7 @@ class Tables:
             "lastActivity": self._now(),
         }
         await items.put(self._aws, self._settings.container_table, {**values, **attributes})
-        await self._guard.belongings.created("container", entry, container_id, container_id)
+        await self._guard.belongings.created(entry, "container", container_id)
 
     async def update_container(self, container_id: str, **attributes: object) -> None:
         """Set attributes of an own container's row. Raises AwsError if the row is gone."""
@@ -202,7 +202,7 @@ class Tables:
         if not written:
             await self._guard.belongings.gone("mapping", thread_id)
             raise GuardRefused(f"refused to map the thread {thread_id}: somebody else has")
-        await self._guard.belongings.created("mapping", entry, thread_id, thread_id)
+        await self._guard.belongings.created(entry, "mapping", thread_id)
         self._guard.belongings.adopt("thread", thread_id)
 
     async def delete_mapping(self, thread_id: str) -> bool:
@@ -237,7 +237,7 @@ class Tables:
             "status": "active",
         }
         await items.put(self._aws, self._settings.queue_tracking_table, {**values, **urls})
-        await self._guard.belongings.created("tracking", entry, container_id, container_id)
+        await self._guard.belongings.created(entry, "tracking", container_id)
 
     async def delete_tracking(self, container_id: str) -> int:
         """Delete every tracking row of an own container; how many there were."""

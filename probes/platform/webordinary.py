@@ -85,19 +85,14 @@ class Webordinary:
         own = self.guard.owns("container", container_id) or self.guard.owns("session", container_id)
         if own and ("container", container_id) not in belongings.entered():
             entry = await belongings.intend("container", container_id)
-            await belongings.created("container", entry, container_id, container_id)
+            await belongings.created(entry, "container", container_id)
 
     async def clean_up(self) -> None:
         """Remove everything this run made, and write down that it is gone. Raises PlatformError."""
         belongings = self.guard.belongings
         if not belongings.entered():
             return
-        clients = {self.client_id} | {
-            details["client"]
-            for kind, name in belongings.entered()
-            if "client" in (details := belongings.details_of(kind, name))
-        }
-        for client in sorted(clients):
+        for client in sorted({self.client_id, *belongings.clients()}):
             await self.removal.client(client, self.known())
         for kind, name in sorted(belongings.entered()):
             await belongings.gone(kind, name)

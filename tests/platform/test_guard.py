@@ -35,12 +35,22 @@ def test_only_our_own_clients_act(client: object) -> None:
 async def test_what_is_in_the_ledger_is_ours() -> None:
     watched = guard()
     entry = await watched.belongings.intend("session", "syn-1a2b3c4d", client="syn-1a2b3c4d")
-    await watched.belongings.created("session", entry, "syn-1a2b3c4d", "9f3c-uuid", client="syn-1a2b3c4d")
+    await watched.belongings.created(entry, "session", "9f3c-uuid", client="syn-1a2b3c4d")
     watched.own("session", "9f3c-uuid")
     assert not watched.owns("container", "9f3c-uuid"), "of its own kind alone"
     assert watched.belongings.entered() == {("session", "9f3c-uuid")}
     await watched.belongings.gone("session", "9f3c-uuid")
     assert watched.belongings.entered() == frozenset()
+
+
+async def test_an_intention_that_came_to_nothing_is_not_forgotten_over_one_of_the_same_name() -> None:
+    watched = guard()
+    await watched.belongings.intend("session", "syn-1a2b3c4d")
+    entry = await watched.belongings.intend("session", "syn-1a2b3c4d", client="syn-1a2b3c4d")
+    await watched.belongings.created(entry, "session", "9f3c-uuid", client="syn-1a2b3c4d")
+
+    assert watched.belongings.entered() == {("session", "syn-1a2b3c4d"), ("session", "9f3c-uuid")}
+    assert watched.belongings.clients() == {"syn-1a2b3c4d"}
 
 
 def test_some_things_need_a_platform_to_oneself() -> None:

@@ -1,0 +1,162 @@
+"""`synthetics serve` as a process: a real cold start read through the API, and a database that comes late."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from synthetics.store.cluster import Cluster
+from tests.support.database import NewDatabase
+from tests.support.monitor import left_behind
+from tests.support.sandbox import RunningSandbox, until
+from tests.support.service import Service, call, due_in, environment, only, serving
+
+CLIENT = "serve-"
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """A service that has run one cold start, and that run as its log told it."""
+
+    service: Service
+    run: dict[str, Any]
+
+    def json(self, path: str) -> dict[str, Any]:
+        answer = self.service.get(path)
+        assert answer.status_code == 200, answer.text
+        read: dict[str, Any] = answer.json()
+        return read
+
+
+@pytest.fixture(scope="module")
+def observed(
+    tmp_path_factory: pytest.TempPathFactory, platform: RunningSandbox, new_database: NewDatabase
+) -> Iterator[Observed]:
+    place = tmp_path_factory.mktemp("serve")
+    settings = environment(
+        place, platform.environment, SYNTHETICS_DATABASE_URL=new_database(), CLIENT_PREFIX=CLIENT
+    )
+    soon = due_in("cold-start", 3, at_least=20)
+    config = only("cold-start", every=soon, others=("session-resumption", "auto-sleep"))
+    with serving(place, settings, config=config) as service:
+        finished = service.wait_for("run.finished", within=60)
+        yield Observed(service, finished)
+
+
+def test_the_worker_claims_soon_and_a_cold_start_passes_and_leaves_nothing(
+    observed: Observed, platform: RunningSandbox
+) -> None:
+    assert (observed.run["outcome"], observed.run["reason"]) == ("passed", None)
+    assert observed.service.get("/healthz").json()["role"] == "all"
+    assert observed.service.get("/readyz").json() == {"ready": True, "reasons": []}
+    until(lambda: left_behind(platform, CLIENT) == [], 10, "the end of the clean-up")
+
+
+def test_the_run_is_told_whole_by_the_api(observed: Observed) -> None:
+    told = observed.json(f"/api/v1/runs/{observed.run['run_id']}")
+
+    assert (told["run"]["probe"], told["run"]["outcome"]) == ("cold-start", "passed")
+    assert told["run"]["took_seconds"] == pytest.approx(observed.run["took_seconds"], abs=0.001)
+    assert [step["outcome"] for step in told["steps"]] == ["passed"] * 8
+    assert {check["case"]: check["outcome"] for check in told["checks"]} == observed.run["checks"]
+    timings = {timing["name"]: timing for timing in told["timings"]}
+    assert set(timings) == {"cold_start", "warm_start", "shutdown"}
+    for timing in timings.values():
+        whole = sum(phase["seconds"] for phase in timing["phases"])
+        assert whole == pytest.approx(timing["seconds"], abs=0.001)
+    assert [phase["name"] for phase in timings["cold_start"]["phases"]][:3] == [
+        "request",
+        "schedule",
+        "network",
+    ]
+    assert {entry["state"] for entry in told["resources"]} == {"gone"}
+    assert told["cleanup_errors"] == []
+    assert told["trace_id"] == observed.run["trace_id"]
+
+
+def test_status_probes_and_the_pages_of_runs_know_it(observed: Observed) -> None:
+    run_id = observed.run["run_id"]
+
+    status = observed.json("/api/v1/status")
+    listed = observed.json("/api/v1/probes/cold-start/runs?limit=1")
+    names = {probe["name"] for probe in observed.json("/api/v1/probes")["probes"]}
+    newest = observed.json("/api/v1/timings/cold_start?probe=cold-start")
+
+    assert run_id in str(status)
+    assert listed["runs"][0]["id"] == run_id or listed["runs"][0]["outcome"] is None
+    assert names == {"cold-start", "session-resumption", "auto-sleep"}
+    assert newest["name"] == "cold_start"
+    page = observed.service.get("/")
+    assert all(name in page.text for name in names)
+    shown = observed.service.get(f"/runs/{run_id}")
+    assert "the_preview_appears" in shown.text or "the preview appears" in shown.text
+
+
+def test_metrics_carry_its_timings_and_its_cases(observed: Observed) -> None:
+    text = observed.service.get("/metrics").text
+    samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+
+    def value(name: str, **labels: str) -> float:
+        (found,) = (
+            sample.value
+            for sample in samples
+            if sample.name == name and labels.items() <= sample.labels.items()
+        )
+        return found
+
+    assert value("synthetics_runs_total", probe="cold-start", outcome="passed") >= 1
+    assert value("synthetics_timing_seconds_count", probe="cold-start", timing="cold_start") >= 1
+    assert value("synthetics_timing_seconds_sum", timing="cold_start") > 0
+    assert value("synthetics_phase_seconds_sum", timing="cold_start", phase="pull") > 0
+    assert value("synthetics_check_passed", probe="cold-start", case="CS-01") == 1
+    assert value("synthetics_probe_up", probe="cold-start") == 1
+
+
+def test_it_waits_for_a_database_that_is_not_there_yet_says_so_and_then_works(
+    tmp_path: Path, platform: RunningSandbox, postgres: Cluster, empty_database_url: str
+) -> None:
+    # The database is away until its socket can be found where the setting says.
+    sockets = tmp_path / "sockets"
+    sockets.mkdir()
+    url = empty_database_url.replace(quote(str(postgres.socket_directory), ""), quote(str(sockets), ""))
+    settings = environment(tmp_path, platform.environment, SYNTHETICS_DATABASE_URL=url)
+    with serving(tmp_path, settings, role="api") as service:
+        until(lambda: len(service.events("store.awaited")) >= 3, 20, "three tries")
+        before = service.get("/readyz")
+        alive = service.get("/healthz")
+        (sockets / ".s.PGSQL.5432").symlink_to(postgres.socket_directory / ".s.PGSQL.5432")
+        service.until_ready()
+        page = service.get("/")
+
+    tried = [event["why"].rpartition("again in ")[2] for event in service.events("store.awaited")]
+    assert tried[:3] == ["0.2 s", "0.4 s", "0.8 s"]
+    assert (alive.status_code, page.status_code) == (200, 200)
+    assert before.status_code == 503
+    assert "cannot be used: connection" in before.json()["reasons"][0]
+
+
+def test_told_to_stop_while_it_waits_for_the_database_it_stops(tmp_path: Path) -> None:
+    nowhere = environment(tmp_path, SYNTHETICS_DATABASE_URL="postgresql://nobody@127.0.0.1:1/nothing")
+    with serving(tmp_path, nowhere, role="worker") as service:
+        service.wait_for("store.awaited")
+        service.terminate()
+        assert service.wait(5) == 0
+
+
+def test_two_services_may_make_the_schema_of_one_database_at_once(
+    tmp_path: Path, platform: RunningSandbox, empty_database_url: str
+) -> None:
+    settings = environment(tmp_path, platform.environment, SYNTHETICS_DATABASE_URL=empty_database_url)
+    with (
+        serving(tmp_path / "one", settings, role="api") as one,
+        serving(tmp_path / "other", settings, role="api") as other,
+    ):
+        one.until_ready()
+        other.until_ready()
+
+    told = call(tmp_path, settings, "migrate")
+    assert "already" in told.stdout
