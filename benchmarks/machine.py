@@ -1,4 +1,4 @@
-"""What a benchmark needs of this machine: a platform to watch, a monitor for it, and a word about the conditions."""
+"""What a benchmark needs: a platform to watch, a monitor for it, and a word about the machine."""
 
 import os
 import tempfile

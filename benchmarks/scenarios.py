@@ -1,4 +1,4 @@
-"""Starts without what surrounds them in the probes: the probes' own parts, in an order that makes samples quickly."""
+"""Starts without what surrounds them in the probes: the probes' own parts, arranged to make samples quickly."""
 
 from datetime import timedelta
 

@@ -1,14 +1,14 @@
 """What really happened in a start: its phases, from the sandbox's truth log alone.
 
-A start begins when the platform received the request (`activate.received`, `resume.received`, `router.woke`), so
-the way of our request there counts to us. It ends when somebody could have been answered: for a wake when the
-container served (`container.serving`), for a cold start and for a wake by a look when the site was built
+A start begins when the platform received the request (`activate.received`, `resume.received`, `router.woke`),
+so the way of our request there counts to us. It ends when somebody could have been answered: for a wake when
+the container served (`container.serving`), for a cold start and for a wake by a look when the site was built
 (`preview.serving`). Behind the router a container can be reached from the moment its row says `running`
 (`container.registered` or `container.running`, whichever was first), not before.
 
 In between, the same instants as the platform itself tells: `row.written` (the session's row), `task.created`,
-`task.connected`, `task.pull_started`, `task.pull_stopped`, `task.started`. Between the network and the pull lies
-a time that nobody names: ours is `unaccounted` there.
+`task.connected`, `task.pull_started`, `task.pull_stopped`, `task.started`. Between the network and the pull
+lies a time that nobody names: ours is `unaccounted` there.
 """
 
 from collections.abc import Iterable, Sequence
