@@ -7,8 +7,8 @@ Starts the real service as a process against a sandbox of its own, and measures
 - resident memory and CPU while nothing is due;
 - resident memory while four scenarios run at once.
 
-A probe with ticks every fifth of a second stands for "something is due" in the first, so that what is measured is
-the start and not the wait for a tick. Exits 1 if a goal is missed.
+A probe with ticks every fifth of a second stands for "something is due" in the first, so that what is measured
+is the start and not the wait for a tick. Exits 1 if a goal is missed.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""The probes on a platform that keeps its promises: `python -m benchmarks.soak [CYCLES] [--probe …] [--dialect …]`.
+"""The probes on a platform that keeps its promises: `python -m benchmarks.soak [CYCLES] [--probe …]`.
 
 Runs so many cycles of each probe against one sandbox without any fault: cold start alone, since it needs the
 edit service for itself, then those that may share it side by side. A run that does not pass is a false alarm.
