@@ -27,7 +27,7 @@ SPEC = ProbeSpec(
     name="session-resumption",
     owner="platform",
     severity=Severity.PAGE,
-    every=timedelta(minutes=30),
+    every=timedelta(minutes=15),
     timeout=timedelta(minutes=12),
     steps=(UNKNOWN, WAKE, AWAKE, AGAIN, TOGETHER, LOOK, LIFE),
     cases=cases(

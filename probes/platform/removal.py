@@ -114,8 +114,8 @@ class Removal:
         known.sessions |= {task.session_id for task in found.tasks if task.session_id}
         found.queues = await self._queues.containers_with_queues(client_id)
         self._know_containers(known, {*found.queues, *(task.container_id for task in found.tasks)})
-        for row in await self._tables.sessions_of_client(client_id, known.containers):
-            known.sessions.add(row.session_id)
+        for row in await self._tables.session_marks(client_id, known.containers):
+            known.sessions |= {row.session_id} if row.session_id else set()
             known.threads |= {row.thread_id} if row.thread_id else set()
             self._know_containers(known, {row.container_id})
         for session in known.sessions:
@@ -128,12 +128,11 @@ class Removal:
                 found.queues.add(session)
         # After a wake, a container's row may be keyed by the session's id (contract Q7).
         for container in known.containers | known.sessions:
-            if await self._tables.container(container) is not None:
+            if await self._tables.has_container(container):
                 found.containers.add(container)
-            if await self._tables.tracking(container) is not None:
+            if await self._tables.has_tracking(container):
                 found.tracked.add(container)
-            mappings = await self._tables.mappings_of_container(container) or []
-            known.threads |= {mapping.thread_id for mapping in mappings}
+            known.threads |= set(await self._tables.threads_of_container(container) or ())
         found.threads = {thread for thread in known.threads if await self._is_mapped(thread)}
         return found
 
@@ -149,7 +148,7 @@ class Removal:
         return any([await self._queues.exists(name) for name in (names.input, names.output, names.dlq)])
 
     async def _is_mapped(self, thread_id: str) -> bool:
-        row = await self._tables.mapping(thread_id)
+        row = await self._tables.mapping_marks(thread_id)
         return row is not None and (
             self._guard.owns("session", row.session_id)
             or self._guard.owns("container", row.container_id, row.client_id)

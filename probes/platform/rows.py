@@ -5,6 +5,7 @@ itself uses both (contract Q13), and `createdAt` as text or number.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -115,6 +116,26 @@ class Attributes:
             wanted=wanted,
             got=got,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """The ids that a row of any table bears: enough to know whose it is, and to remove it."""
+
+    session_id: str | None
+    thread_id: str | None
+    container_id: str | None
+    client_id: str | None
+
+
+def marks(item: Stored) -> Marks:
+    """The row's ids. What is no text counts as not there: a row must not be unreadable to those who remove it."""
+
+    def text(*names: str) -> str | None:
+        found = (item[name].get("S") for name in names if name in item)
+        return next((value for value in found if isinstance(value, str) and value), None)
+
+    return Marks(text("sessionId"), text("chatThreadId", "threadId"), text("containerId"), text("clientId"))
 
 
 def is_stub(item: Stored) -> bool:

@@ -50,17 +50,16 @@ class Tables:
         A table without such an index is asked for the sessions that this run knows and for those of the
         given containers instead.
         """
-        table = self._settings.session_table
-        index = self._settings.session_client_index or (await self._shape()).index_by("clientId")
-        if index is not None:
-            found = await items.query(self._aws, table, "clientId", client_id, index=index)
-            ids = [str(item["sessionId"]["S"]) for item in found]
-        else:
-            ids = [*self._guard.belongings.named("session")]
-            for container in containers:
-                ids += await self._sessions_in(container)
-        read = [await self.session(session_id) for session_id in dict.fromkeys(ids)]
+        read = [await self.session(session_id) for session_id in await self._ids_of(client_id, containers)]
         return [row for row in read if row is not None and row.client_id in (None, client_id)]
+
+    async def session_marks(self, client_id: str, containers: Collection[str] = ()) -> list[rows.Marks]:
+        """Like `sessions_of_client`, for those who remove them: however wrong their other attributes are."""
+        marks: list[rows.Marks] = []
+        for session_id in await self._ids_of(client_id, containers):
+            found = await items.query(self._aws, self._settings.session_table, "sessionId", session_id)
+            marks += [self._adopted(rows.marks(item)) for item in found]
+        return [mark for mark in marks if mark.client_id in (None, client_id)]
 
     async def sessions_of_user(self, user_id: str) -> list[SessionRow]:
         """A user's sessions that are not over, whichever client they are of.
@@ -124,6 +123,10 @@ class Tables:
         found = await items.query(self._aws, table, "containerId", container_id)
         return rows.container(table, found[0]) if found else None
 
+    async def has_container(self, container_id: str) -> bool:
+        """Whether there is such a row, however wrong its attributes are."""
+        return bool(await items.query(self._aws, self._settings.container_table, "containerId", container_id))
+
     async def put_container(self, container_id: str, *, status: str, **attributes: object) -> None:
         """Write a whole container row of this run."""
         self._guard.alone("write a container row")
@@ -160,14 +163,26 @@ class Tables:
         found = await items.query(self._aws, table, "threadId", thread_id)
         return rows.mapping(table, found[0]) if found else None
 
+    async def mapping_marks(self, thread_id: str) -> rows.Marks | None:
+        """Whose mapping it is, for those who remove it: however wrong its other attributes are."""
+        found = await items.query(self._aws, self._settings.thread_mapping_table, "threadId", thread_id)
+        return rows.marks(found[0]) if found else None
+
     async def mappings_of_container(self, container_id: str) -> list[MappingRow] | None:
         """The container's mappings, each an active session of it; None if the table has no index for it."""
+        threads = await self.threads_of_container(container_id)
+        if threads is None:
+            return None
+        read = [await self.mapping(thread) for thread in threads]
+        return [row for row in read if row is not None]
+
+    async def threads_of_container(self, container_id: str) -> list[str] | None:
+        """The threads that are mapped to the container; None if the table has no index for it."""
         table, index = self._settings.thread_mapping_table, self._settings.container_index
         if index not in (await self._shapes.of(self._aws, table)).indexes:
             return None
         found = await items.query(self._aws, table, "containerId", container_id, index=index)
-        read = [await self.mapping(str(item["threadId"]["S"])) for item in found]
-        return [row for row in read if row is not None]
+        return [str(item["threadId"]["S"]) for item in found]
 
     async def put_mapping(
         self,
@@ -207,7 +222,7 @@ class Tables:
 
     async def delete_mapping(self, thread_id: str) -> bool:
         """Delete a mapping that leads to this run's session or client; False if there was none."""
-        row = await self.mapping(thread_id)
+        row = await self.mapping_marks(thread_id)
         if row is None:
             return False
         if not self._guard.owns("session", row.session_id):
@@ -223,6 +238,11 @@ class Tables:
         table = self._settings.queue_tracking_table
         found = await items.query(self._aws, table, "containerId", container_id, newest=True)
         return rows.tracking(table, found[0]) if found else None
+
+    async def has_tracking(self, container_id: str) -> bool:
+        """Whether there is such a row, however wrong its attributes are."""
+        table = self._settings.queue_tracking_table
+        return bool(await items.query(self._aws, table, "containerId", container_id))
 
     async def put_tracking(self, container_id: str, urls: Mapping[str, str]) -> None:
         """Write a tracking row for an own container; `urls` under the platform's own attribute names."""
@@ -255,10 +275,28 @@ class Tables:
         table = self._settings.session_table
         key = await self._shapes.session_key(self._aws, table, self._settings.session_key)
         row = rows.session(table, key, item)
-        if row.client_id is not None and self._guard.owns("client", row.client_id):
-            self._guard.belongings.adopt("session", row.session_id)
-            self._guard.belongings.adopt("thread", row.thread_id)
+        self._adopted(rows.marks(item))
         return row
+
+    def _adopted(self, mark: rows.Marks) -> rows.Marks:
+        """A session row's ids; those of our own client are ours from now on."""
+        if mark.client_id is not None and self._guard.owns("client", mark.client_id):
+            self._guard.belongings.adopt("session", mark.session_id)
+            self._guard.belongings.adopt("thread", mark.thread_id)
+        return mark
+
+    async def _ids_of(self, client_id: str, containers: Collection[str]) -> list[str]:
+        """The ids of the client's sessions."""
+        table = self._settings.session_table
+        index = self._settings.session_client_index or (await self._shape()).index_by("clientId")
+        if index is not None:
+            found = await items.query(self._aws, table, "clientId", client_id, index=index)
+            ids = [str(item["sessionId"]["S"]) for item in found]
+        else:
+            ids = [*self._guard.belongings.named("session")]
+            for container in containers:
+                ids += await self._sessions_in(container)
+        return list(dict.fromkeys(ids))
 
     async def _shape(self) -> items.TableShape:
         return await self._shapes.of(self._aws, self._settings.session_table)

@@ -343,4 +343,4 @@ def _completed(name: str, took: timedelta, phases: Sequence[Phase]) -> tuple[Pha
     left = took - sum((phase.took for phase in phases), ZERO)
     if left < -_ROUNDING:
         raise ProbeBroken(f"phases of {name} add up to {-left} more than the whole ({took})")
-    return (*phases, Phase(UNACCOUNTED, left)) if left > ZERO else tuple(phases)
+    return (*phases, Phase(UNACCOUNTED, left)) if left > _ROUNDING else tuple(phases)

@@ -22,12 +22,12 @@ def demo(
     seconds: Annotated[
         float | None, typer.Option("--for", min=1, help="End by itself after so many seconds.")
     ] = None,
-    speed: Annotated[float, typer.Option(help="Real seconds for one second of the platform.")] = 0.25,
+    speed: Annotated[float, typer.Option(help="Real seconds for one second of the platform.")] = 0.15,
     idle_seconds: Annotated[float, typer.Option(help="After how long an idle container sleeps.")] = 2.0,
     every: Annotated[
         float,
         typer.Option(min=5, help="Seconds between runs of the most frequent probe; the others in proportion."),
-    ] = 24.0,
+    ] = 30.0,
     config: ConfigOption = None,
 ) -> None:
     """Start a sandbox platform, the service that watches it, and a live view of both."""

@@ -80,6 +80,8 @@ async def _start_sandbox(
         [
             "sandbox", "--json", "--directory", str(plan.place / "sandbox"),
             "--speed", str(plan.speed), "--idle-seconds", str(plan.idle_seconds),
+            # The generation in which a look at the preview wakes a sleeping chat: there is more to see.
+            "--set", "routing_dialect=lambda",
         ],
         environ={**_own_environment(), "SYNTHETICS_STATE_DIR": str(plan.state_dir)},
         logs=plan.place / "logs",
