@@ -1,7 +1,6 @@
 """Which worker runs a tick: whoever inserts its row first, for as long as the row is kept alive."""
 
 import asyncio
-from contextlib import suppress
 from datetime import timedelta
 from uuid import UUID
 
@@ -9,6 +8,7 @@ import structlog
 
 from synthetics.errors import StoreError
 from synthetics.model.run import RunKey
+from synthetics.running.background import Background
 from synthetics.running.runner import Interrupt
 from synthetics.store import runs
 from synthetics.store.engine import Database
@@ -16,7 +16,7 @@ from synthetics.store.engine import Database
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 
-class Claims:
+class Claims(Background):
     """This worker's claims, with one heartbeat for all of them.
 
     Used as an async context manager: while it is open, every claim's lease is renewed three times over. A run
@@ -28,17 +28,6 @@ class Claims:
         self._worker = worker
         self._lease = lease
         self._held: dict[UUID, Interrupt] = {}
-        self._beating: asyncio.Task[None] | None = None
-
-    async def __aenter__(self) -> "Claims":
-        self._beating = asyncio.create_task(self._beat(), name="lease-heartbeat")
-        return self
-
-    async def __aexit__(self, *exc: object) -> None:
-        if self._beating:
-            self._beating.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._beating
 
     async def claim(self, key: RunKey, *, tag: str, interrupt: Interrupt, confirms: UUID | None = None) -> bool:
         """True if this worker, and no other, is to run this. Raises StoreError when that cannot be known."""
@@ -58,7 +47,7 @@ class Claims:
         """The runs this worker keeps alive now, each with what stops it."""
         return dict(self._held)
 
-    async def _beat(self) -> None:
+    async def _live(self) -> None:
         pause = self._lease.total_seconds() / 3
         while True:
             await asyncio.sleep(pause)

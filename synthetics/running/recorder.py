@@ -3,12 +3,12 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 
 import structlog
 
 from synthetics.errors import StoreError
 from synthetics.model.run import Outcome, Run
+from synthetics.running.background import Background
 from synthetics.store import runs
 from synthetics.store.engine import Database
 
@@ -18,7 +18,7 @@ _RETRY_SECONDS = 2.0
 _MOST_WAITING = 10_000
 
 
-class Recorder:
+class Recorder(Background):
     """Records runs in the order in which they finished; used as an async context manager.
 
     While the database is away, finished runs wait in memory, and leaving the context tries them once more.
@@ -29,17 +29,9 @@ class Recorder:
         self._told = told
         self._waiting: deque[Run] = deque()
         self._flushing = asyncio.Lock()
-        self._retrying: asyncio.Task[None] | None = None
-
-    async def __aenter__(self) -> "Recorder":
-        self._retrying = asyncio.create_task(self._retry(), name="recorder")
-        return self
 
     async def __aexit__(self, *exc: object) -> None:
-        if self._retrying:
-            self._retrying.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._retrying
+        await super().__aexit__(*exc)
         await self._flush()
         for run in self._waiting:
             log.error("run.lost", run_id=str(run.id), probe=run.key.probe, outcome=run.outcome.value)
@@ -73,7 +65,7 @@ class Recorder:
                     return
                 self._waiting.popleft()
 
-    async def _retry(self) -> None:
+    async def _live(self) -> None:
         while True:
             await asyncio.sleep(_RETRY_SECONDS)
             if self._waiting:

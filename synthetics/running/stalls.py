@@ -4,15 +4,16 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import timedelta
+
+from synthetics.running.background import Background
 
 _BEAT = 0.02
 _WORTH_KEEPING = 0.01
 _KEPT = 4_096
 
 
-class LoopWatch:
+class LoopWatch(Background):
     """Notices when the running event loop could not get to a task that was due.
 
     Used as an async context manager around everything else that runs on the loop. `told` is called with the
@@ -22,24 +23,13 @@ class LoopWatch:
     def __init__(self, told: Callable[[float], None] = lambda seconds: None) -> None:
         self._told = told
         self._stalls: deque[tuple[float, float]] = deque(maxlen=_KEPT)
-        self._beating: asyncio.Task[None] | None = None
-
-    async def __aenter__(self) -> "LoopWatch":
-        self._beating = asyncio.create_task(self._beat(), name="loop-watch")
-        return self
-
-    async def __aexit__(self, *exc: object) -> None:
-        if self._beating:
-            self._beating.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._beating
 
     def longest_since(self, instant: float) -> timedelta:
         """The longest stall that ended after this monotonic instant."""
         longest = max((stall for ended, stall in self._stalls if ended > instant), default=0.0)
         return timedelta(seconds=longest)
 
-    async def _beat(self) -> None:
+    async def _live(self) -> None:
         while True:
             due = time.monotonic() + _BEAT
             await asyncio.sleep(_BEAT)

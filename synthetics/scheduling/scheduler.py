@@ -12,6 +12,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from synthetics.clock import Clock
 from synthetics.errors import StoreError
 from synthetics.model.run import RunKey
+from synthetics.running.background import ended
 from synthetics.running.dispatch import Dispatch
 from synthetics.scheduling.accounting import Accounting
 from synthetics.scheduling.catalogue import Scheduled
@@ -72,7 +73,7 @@ class Scheduler:
         if self._alarm.running:
             self._alarm.pause()
         if self._accountant:
-            self._accountant.cancel()
+            await ended(self._accountant)
         self._dispatch.refuse(_STOPPING)
         under_way = len(self._ticks)
         if self._ticks:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
@@ -16,6 +16,7 @@ from synthetics.contract.probe import Probe
 from synthetics.contract.progress import Progress, Unwatched
 from synthetics.errors import StoreError
 from synthetics.model.run import Run, RunKey, Trigger
+from synthetics.running.background import ended
 from synthetics.running.claims import Claims
 from synthetics.running.control import Control
 from synthetics.running.dispatch import Dispatch, Limits
@@ -102,10 +103,8 @@ class Worker:
             await stop.wait()
         finally:
             await scheduler.drain(given.settings.drain)
-            for task in (sweeping, partitioning):
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
+            await ended(sweeping)
+            await ended(partitioning)
 
     def interrupt(self, reason: str) -> None:
         """Stop every run under way; their clean-up goes on."""
