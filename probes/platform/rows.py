@@ -129,7 +129,7 @@ class Marks:
 
 
 def marks(item: Stored) -> Marks:
-    """The row's ids. What is no text counts as not there: a row must not be unreadable to those who remove it."""
+    """The row's ids. What is no text counts as not there: those who remove a row must be able to read any."""
 
     def text(*names: str) -> str | None:
         found = (item[name].get("S") for name in names if name in item)
