@@ -1,8 +1,8 @@
 """The service's command line, with a catalogue of four scenarios that may run at once.
 
-`python -m benchmarks.four serve` is `synthetics serve` but for this. The platform's own catalogue has fewer that
-share the edit service, and one probe never runs beside itself; these are those same scenarios under other names,
-chosen so that their ticks fall within a second of one another.
+`python -m benchmarks.four serve` is `synthetics serve` but for this. The platform's own catalogue has fewer
+that share the edit service, and one probe never runs beside itself; these are those same scenarios under other
+names, chosen so that their ticks fall within a second of one another.
 """
 
 from dataclasses import replace

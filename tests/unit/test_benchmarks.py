@@ -1,0 +1,80 @@
+"""The benchmarks' own arithmetic: what is true of a start, and when a goal counts as missed."""
+
+import pytest
+
+from benchmarks.fidelity import GOAL, Results, Sample, p99
+from benchmarks.starts import API, COLD, LOOK, start_of
+from sandbox.truth import Event
+from synthetics.model.timing import UNACCOUNTED
+
+CLIENT = "syn-1"
+
+
+def start(task: str, at: float) -> list[Event]:
+    """A task's way up, asked for at `at`, by the second."""
+    told = {
+        "task.created": 1.0, "task.connected": 2.0, "task.pull_started": 2.5, "task.pull_stopped": 6.0,
+        "task.started": 8.0, "container.serving": 10.0, "container.registered": 10.25, "preview.serving": 11.0,
+    }  # fmt: skip
+    return [Event(at + after, name, {"task": task, "client": CLIENT}) for name, after in told.items()]
+
+
+def asked(name: str, at: float) -> Event:
+    return Event(at, name, {"client": CLIENT})
+
+
+def test_a_cold_start_is_told_from_its_request_to_its_preview() -> None:
+    events = [asked("activate.received", 100.0), asked("row.written", 100.5), *start("one", 100.0)]
+
+    truth = start_of(CLIENT, COLD, events)
+
+    assert truth.whole == 11.0
+    assert truth.phases == {
+        "request": 0.5, "schedule": 0.5, "network": 1.0, UNACCOUNTED: 0.5,
+        "pull": 3.5, "start": 2.0, "health": 2.0, "preview": 1.0,
+    }  # fmt: skip
+    assert sum(truth.phases.values()) == truth.whole
+
+
+def test_behind_the_router_a_container_is_reached_once_its_row_says_so() -> None:
+    truth = start_of(CLIENT, API, [asked("resume.received", 100.0), *start("one", 100.0)])
+
+    assert truth.whole == 10.25
+    assert truth.phases["health"] == 2.25
+
+
+def test_a_wake_by_a_look_begins_after_the_task_before_it_was_gone() -> None:
+    gone = Event(150.0, "task.stopped", {"task": "one", "client": CLIENT})
+    early, late = asked("router.woke", 105.0), asked("router.woke", 200.0)
+
+    truth = start_of(CLIENT, LOOK, [*start("one", 100.0), early, gone, late, *start("two", 200.0)])
+
+    assert truth.whole == 11.0
+    assert (truth.phases["health"], truth.phases["preview"]) == (0.0, 3.0)
+
+
+def test_a_start_that_the_log_does_not_hold_is_no_start() -> None:
+    with pytest.raises(LookupError, match="syn-1 had 1 starts"):
+        start_of(CLIENT, LOOK, start("one", 100.0))
+    with pytest.raises(LookupError, match=r"no activate\.received"):
+        start_of(CLIENT, COLD, start("one", 100.0))
+
+
+def test_a_goal_is_missed_by_one_in_fifty_but_not_by_one_in_two_hundred() -> None:
+    late, good = Sample(1.0 + GOAL * 2, 1.0), Sample(1.0, 1.0)
+
+    assert p99([late, *[good] * 49]) > GOAL
+    assert p99([late, *[good] * 199]) == 0.0
+
+
+def test_ours_may_be_too_short_as_well_as_too_long() -> None:
+    results = Results()
+    results.add("wake", "health", 1.0, 1.0 + 2 * GOAL)
+
+    assert results.missed() == ["wake health: p99 is 100.0 ms, goal 50.0 ms"]
+
+
+def test_phases_that_do_not_add_up_miss_a_goal_and_so_does_a_run_that_failed() -> None:
+    results = Results(worst_sum=0.002, failures=["cold 1: failed"])
+
+    assert results.missed() == ["cold 1: failed", "phases add up to 2.0 ms beside the whole, goal 1.0 ms"]
