@@ -163,7 +163,8 @@ async def preview_appears(ctx: Context, chat: Chat, ready: Sighting[Reply]) -> N
         ctx.measure("cold_start", since=asked.sent, until=preview, phases=spent)
     if ctx.allowed("CS-01"):
         with ctx.check("CS-01"):
-            expect.true("the preview of the new session", preview is not None, wanted="200")
+            if preview is None:
+                raise Unexpected("unexpected: the preview of the new session: wanted 200, got none in time")
             await _is_running(ctx)
 
 

@@ -16,6 +16,7 @@ from tests.support.monitor import CREDENTIALS
 from tests.support.sandbox import RunningSandbox
 from tests.support.service import Environment, call, environment
 
+SCHEMA_USERS = ("runs", "serve", "migrate")
 NOBODY_LISTENS = "postgresql://nobody@127.0.0.1:1/nothing"
 
 
@@ -127,7 +128,8 @@ def test_a_database_of_another_revision_is_refused_with_what_to_do(
     again = call(tmp_path, environ, "migrate")
     with psycopg.connect(empty_database_url, autocommit=True) as connection:
         connection.execute("UPDATE alembic_version SET version_num = 'r9999'")
-    newer = [refused(call(tmp_path, environ, *command)) for command in (("runs",), ("serve",), ("migrate",))]
+    with ThreadPoolExecutor() as pool:
+        newer = [refused(told) for told in pool.map(lambda name: call(tmp_path, environ, name), SCHEMA_USERS)]
 
     assert "run `synthetics migrate`" in empty
     assert (made.returncode, again.returncode) == (0, 0)

@@ -134,5 +134,5 @@ def test_another_worker_sweeps_after_one_that_was_killed_while_it_waited_for_sle
         until(lambda: in_ledger(url) == [], 20, f"an empty ledger: {second.log.read_text()}")
 
     assert [run["outcome"] for run in runs(url)] == ["interrupted"]
-    assert "was not heard of for 1 s" in runs(url)[0]["reason"]
+    assert "was not heard of for" in runs(url)[0]["reason"]
     assert left_behind(platform, moment.client) == []

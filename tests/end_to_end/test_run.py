@@ -74,16 +74,20 @@ def test_under_a_fault_the_case_that_names_it_fails_in_every_probe_it_touches(
     assert left_behind(platform, "down-") == []
 
 
-def test_a_fault_set_by_command_fails_the_case_it_breaks_and_no_other(
+def test_under_another_fault_the_cases_it_breaks_fail_and_no_other(
     tmp_path: Path, platform: RunningSandbox, environ: Environment
 ) -> None:
-    url = ("--url", platform.settings.control_url)
-    call(tmp_path, environ, "fault", "set", "preview-broken", "for=pale-", *url)
+    platform.set_fault("preview-broken", for_="pale-")
 
     told = call(tmp_path, {**environ, "CLIENT_PREFIX": "pale-"}, "run", "cold-start", "--json")
 
     run = document(told)
     assert told.returncode == 1, told.stderr
     assert failed_cases(run) == {"CS-01", "CS-08"}
-    assert "answering 200" in run["run"]["reason"]
+    assert run["run"]["reason"].startswith(
+        "CS-01: unexpected: the preview of the new session: wanted 200, got "
+    )
+    (shown,) = (check["reason"] for check in run["checks"] if check["case"] == "CS-08")
+    assert "answering 200" in shown
+    assert "500" in shown
     assert left_behind(platform, "pale-") == []
