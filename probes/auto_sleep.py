@@ -185,15 +185,18 @@ async def stays_while_mapped(ctx: Context, chat: Chat, container_id: str) -> Non
         writes = sorted({row.last_activity for row in seen if row.last_activity is not None})
         check.saw(activity_writes=writes)
         expect.at_least("times of activity in the container's row", len(writes), 1)
-        apart = min((later - earlier for earlier, later in pairwise(writes)), default=None)
+        # The oldest was there before we looked, and may be of another hand: Hermes notes activity too.
+        apart = min((later - earlier for earlier, later in pairwise(writes[1:])), default=None)
         if apart is not None:
             least = 0.9 * web.settings.activity_write.total_seconds()
             expect.at_least("seconds between two writes of activity", apart.total_seconds(), least)
-    await chats.unmap_threads(ctx)
 
 
 async def leave_work_unsaved(ctx: Context, chat: Chat) -> bool:
-    """Put a file into the workspace that nobody commits, where that can be done."""
+    """Put a file into the workspace that nobody commits, where that can be done.
+
+    The threads are still mapped: a container that may go to sleep could do so just before the file is there.
+    """
     if not ctx.allowed("AS-06"):
         return False
     workspace = chats.workspace_of(ctx, chat)

@@ -49,6 +49,7 @@ def monitor_settings(settings: SandboxSettings) -> dict[str, str]:
         "WORKSPACE_ROOT": str(settings.workspace_root),
         "ENVIRONMENT": "isolated",
         "IDLE_TIMEOUT_S": f"{idle:g}",
+        "ACTIVITY_WRITE_S": f"{settings.seconds(60.0):g}",
         "CONTAINER_READY_TIMEOUT": _millis(_scaled(settings, 60.0)),
         "SESSION_EXPIRY_TIMEOUT": _millis(idle + _scaled(settings, 10.0)),
         "SCALE_DOWN_TIMEOUT": _millis(_scaled(settings, 30.0)),
