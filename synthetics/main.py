@@ -64,11 +64,10 @@ def load(config: Path | None = None) -> Configuration:
         platform_settings = probes.load_settings(reading.platform)
     except SettingsError as error:
         problems += error.problems
-    if reading.settings is not None:
-        try:
-            plan = scheduled(CATALOGUE, reading.settings.probes)
-        except SettingsError as error:
-            problems += error.problems
+    try:
+        plan = scheduled(CATALOGUE, reading.probes)
+    except SettingsError as error:
+        problems += error.problems
     if problems or reading.settings is None or platform_settings is None or plan is None:
         raise SettingsError(problems)
     return Configuration(reading.settings, platform_settings, plan)

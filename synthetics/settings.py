@@ -1,13 +1,14 @@
 """The engine's settings: read once, at the start, from a TOML file and the environment."""
 
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from synthetics.errors import SettingsError
 from synthetics.log import LogFormat, LogLevel
@@ -94,10 +95,15 @@ class Settings(Part):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What came of reading the settings: None where there are problems; `platform` even then."""
+    """What came of reading the settings: None where there are problems.
+
+    `platform`, and those of `probes` that can be read, are there even then: their own problems are to be told
+    in the same breath.
+    """
 
     settings: Settings | None
     platform: Mapping[str, Any]
+    probes: Mapping[str, ProbeOverride]
     problems: tuple[str, ...]
 
 
@@ -128,6 +134,7 @@ def examine(path: Path | None, environ: Mapping[str, str], *, known_probes: Coll
     return Reading(
         None if given.problems else settings,
         platform if isinstance(platform, dict) else {},
+        _readable_overrides(given),
         tuple(given.problems),
     )
 
@@ -138,6 +145,15 @@ def _file(path: Path | None, environ: Mapping[str, str]) -> Path | None:
     if environ.get(CONFIG_VARIABLE, "").strip():
         return Path(environ[CONFIG_VARIABLE])
     return DEFAULT_FILE if DEFAULT_FILE.exists() else None
+
+
+def _readable_overrides(given: Given) -> dict[str, ProbeOverride]:
+    probes = given.tree.get("probes")
+    readable: dict[str, ProbeOverride] = {}
+    for name, override in probes.items() if isinstance(probes, dict) else ():
+        with suppress(ValidationError):  # told already, with all others
+            readable[name] = ProbeOverride.model_validate(override)
+    return readable
 
 
 def _name_probes_plainly(given: Given) -> None:

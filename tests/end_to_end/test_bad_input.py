@@ -46,15 +46,17 @@ def test_all_mistakes_in_settings_are_told_at_once_whoever_reads_them(
     (tmp_path / "synthetics.toml").write_text(
         "[worker]\nslots = 0\nlese = 3\n"
         "[probes.cold-strat]\nenabled = false\n"
+        "[probes.auto-sleep]\nevery = 10\n"
         '[platform]\nrouting_dialect = "north"\n'
     )
     wrong = {"SYNTHETICS_API__PORT": "http", "SYNTHETICS_DATABASE_URL": "mysql://me:hunter2@here/db"}
 
     said = refused(call(tmp_path, {**environ, **wrong, "IDLE_TIMEOUT_S": "-5"}, "run", "cold-start"))
 
-    assert said.startswith("7 things are wrong:\n")
+    assert said.startswith("8 things are wrong:\n")
     for line in (
         "worker.slots in synthetics.toml: found 0", "did you mean worker.lease?", "did you mean cold-start?",
+        "auto-sleep: its timeout (0:40:00) is longer than its interval (0:00:10)",
         "platform.routing_dialect: found 'north'", "SYNTHETICS_API__PORT: found 'http'",
         "SYNTHETICS_DATABASE_URL: found a value that is not shown", "IDLE_TIMEOUT_S: found '-5'",
     ):  # fmt: skip
