@@ -23,8 +23,8 @@ from synthetics.store.engine import Database
 from tests.support.engine import ASK, Context, FakePlatform, NoStalls, a_probe
 
 LEASE = timedelta(seconds=1)
-EVERY = timedelta(milliseconds=200)
-PROBES = 20
+EVERY = timedelta(milliseconds=500)
+PROBES = 30
 
 
 class NotingPlatform(FakePlatform):
