@@ -93,10 +93,9 @@ def test_ctrl_c_twice_leaves_at_once_and_a_sweep_removes_the_rest(
     process = start(tmp_path, settings, "run", "cold-start")
     until(lambda: left_behind(platform, "rush-"), 30, "something to leave behind")
     process.send_signal(signal.SIGINT)
-    assert process.stderr is not None
-    until(
-        lambda: "Ctrl-C again leaves at once" in process.stderr.readline(), 10, "an answer to the first Ctrl-C"
-    )
+    said = process.stderr
+    assert said is not None
+    until(lambda: "Ctrl-C again leaves at once" in said.readline(), 10, "an answer to the first Ctrl-C")
     process.send_signal(signal.SIGINT)
     at_once = time.monotonic()
 
