@@ -68,6 +68,7 @@ class Container:
         """Boot, then work until asleep."""
         await self._open_workspace()
         server = servers.server(self._site.app(), websockets=True)
+        await self._warm_up()
         await _until(self._launch.serve_at)
         listener = servers.bind(self._launch.address, self._settings.container_port)
         working = [asyncio.create_task(server.serve(sockets=[listener]))]
@@ -78,6 +79,16 @@ class Container:
         if self._queues is not None:
             working.append(asyncio.create_task(self._commands(self._queues).serve()))
         await _through(asyncio.create_task(self._sleeper.until_asleep()), working)
+
+    async def _warm_up(self) -> None:
+        """Make the first calls to AWS while nobody waits: they take far longer than all later ones."""
+        try:
+            if self._row is not None:
+                await asyncio.to_thread(self._row.mappings)
+            if self._queues is not None:
+                await asyncio.to_thread(self._queues.waiting)
+        except AWS_ERRORS as error:
+            log.warning("ERROR looking at rows and queues: %s", error)
 
     def _commands(self, queues: Queues) -> Commands:
         return Commands(

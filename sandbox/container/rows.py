@@ -96,6 +96,13 @@ class Queues:
         self._input = launch.get("INPUT_QUEUE_URL")
         self._output = launch.get("OUTPUT_QUEUE_URL")
 
+    def waiting(self) -> int:
+        """How many messages there are to receive, about."""
+        answer = self._sqs.get_queue_attributes(
+            QueueUrl=self._input, AttributeNames=["ApproximateNumberOfMessages"]
+        )
+        return int(answer["Attributes"]["ApproximateNumberOfMessages"])
+
     def receive(self, *, wait: int) -> tuple[str, str] | None:
         """The next message's body and receipt, or None."""
         answer = self._sqs.receive_message(QueueUrl=self._input, MaxNumberOfMessages=1, WaitTimeSeconds=wait)
