@@ -1,10 +1,12 @@
 """Parts that scenarios share: opening a chat, waiting for its container, and why that did not come."""
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
+from probes.looks import RouterLooks
 from probes.platform import Context
 from probes.platform.phases import Instants, start_phases
 from probes.platform.settings import RoutingDialect
@@ -150,9 +152,12 @@ async def until_ready(ctx: Context, session: SessionRow, *, within: timedelta | 
     Waits twice as long as promised, so that a slow start is measured and not only missed.
     """
     web = ctx.platform
+    look: Callable[[], Awaitable[Reply]] = partial(web.alb.ready, session)
+    if web.settings.routing_dialect is RoutingDialect.LAMBDA:
+        look = RouterLooks(ctx, session.container_id, look).look
     try:
         return await ctx.sighting(
-            lambda: web.alb.ready(session),
+            look,
             until=web.alb.means_ready,
             within=within or 2 * web.settings.container_ready_timeout,
             what=f"container of session {session.session_id} ready",

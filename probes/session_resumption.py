@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from probes import chats, sleepers
 from probes.cases import cases
+from probes.looks import RouterLooks
 from probes.platform import Context
 from probes.platform.phases import Instants
 from probes.platform.settings import RoutingDialect
@@ -252,8 +253,9 @@ async def a_look_wakes(ctx: Context, sleeper: Sleeper) -> None:
         _is_the_waking_page(ctx, page, sleeper)
         if not page.header("retry-after"):
             check.degrade("the waking page has no Retry-After, so browsers and clients must guess")
+        looks = RouterLooks(ctx, sleeper.container_id, lambda: web.alb.router(web.client_id, sleeper.thread))
         ready = await ctx.sighting(
-            lambda: web.alb.router(web.client_id, sleeper.thread),
+            looks.look,
             until=lambda reply: reply.status == 200,
             within=2 * web.settings.target_wake,
             what="the preview of a chat that a look has woken",

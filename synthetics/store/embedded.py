@@ -73,13 +73,14 @@ class EmbeddedPostgres:
         if self._using is None:
             return
         users, self._using = self._using, None
-        try:
-            with self._alone():
+        # Leaving and looking whether anybody is left are one act: of several who leave at once, one is last.
+        with self._alone():
+            try:
                 if _nobody_else_holds(users):
                     self._cluster.stop()
                     self._guard().dismiss()
-        finally:
-            os.close(users)
+            finally:
+                os.close(users)
 
     def _guard(self) -> Guard:
         return Guard(self._directory / "users", self._cluster.stop_command())

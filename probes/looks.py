@@ -1,0 +1,55 @@
+"""Looking through the router without doing harm: each look at a sleeping chat asks Hermes to wake it again.
+
+While the container's row says that it is coming, a look starts nothing, and there may be many. Otherwise (the
+row is not there yet, or never changes, contract Q7) each could start one more task, so the waking page's own
+Retry-After is kept, as a browser keeps it.
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+from probes.platform import Context
+from probes.platform.replies import Reply
+
+COMING = frozenset({"starting", "running", "idle"})
+ROW_EVERY = 1.0
+RETRY_AFTER = 5.0
+
+
+class RouterLooks:
+    """Looks of one wait, each made when it does no harm."""
+
+    def __init__(self, ctx: Context, container_id: str | None, ask: Callable[[], Awaitable[Reply]]) -> None:
+        self._ctx = ctx
+        self._container_id = container_id
+        self._ask = ask
+        self._coming = False
+        self._row_read = float("-inf")
+        self._not_before = float("-inf")
+
+    async def look(self) -> Reply:
+        """The next answer, as soon as it may be asked for."""
+        while not await self._harmless():
+            now = self._ctx.instant()
+            until = min(self._not_before, self._row_read + ROW_EVERY)
+            await self._ctx.pause(timedelta(seconds=max(0.01, until - now)))
+        reply = await self._ask()
+        if reply.status in self._ctx.platform.settings.starting_page_status:
+            self._not_before = self._ctx.instant() + _retry_after(reply)
+        return reply
+
+    async def _harmless(self) -> bool:
+        now = self._ctx.instant()
+        if now >= self._not_before:
+            return True
+        if self._container_id and now - self._row_read >= ROW_EVERY:
+            self._row_read = now
+            row = await self._ctx.platform.tables.container(self._container_id)
+            self._coming = row is not None and row.status in COMING
+        return self._coming
+
+
+def _retry_after(reply: Reply) -> float:
+    """Seconds that the waking page asks for; five if it does not say (contract §2.7)."""
+    told = reply.header("retry-after") or ""
+    return float(told) if told.isdigit() else RETRY_AFTER
