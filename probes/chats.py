@@ -70,7 +70,7 @@ async def open_chat(ctx: Context, instruction: str, *, thread: str = THREAD, use
     if row.container_id:
         await web.note_container(row.container_id)
     if web.settings.routing_dialect is RoutingDialect.LAMBDA:
-        await _map_thread(ctx, row)
+        await _map_thread(ctx, Chat(asked, row))
     return Chat(asked, row)
 
 
@@ -130,9 +130,9 @@ async def unmap_threads(ctx: Context) -> None:
         await ctx.platform.tables.delete_mapping(thread)
 
 
-async def _map_thread(ctx: Context, row: SessionRow) -> None:
+async def _map_thread(ctx: Context, chat: Chat) -> None:
     """Give the router the mapping that activate does not write (contract Q26)."""
-    web = ctx.platform
+    web, row = ctx.platform, chat.row
     thread = row.need("thread_id")
     if await web.tables.mapping(thread) is not None:
         return
@@ -141,9 +141,7 @@ async def _map_thread(ctx: Context, row: SessionRow) -> None:
             "ROUTING_DIALECT=lambda needs a thread mapping, which activate does not write (contract Q26), "
             "and writing one needs ENVIRONMENT=isolated"
         )
-    await web.tables.put_mapping(
-        thread, session_id=row.session_id, container_id=row.need("container_id"), client_id=web.client_id
-    )
+    await web.tables.put_mapping(thread, session_id=row.session_id, container_id=container_of(ctx, chat))
 
 
 async def until_ready(ctx: Context, session: SessionRow, *, within: timedelta | None = None) -> Sighting[Reply]:

@@ -91,15 +91,21 @@ async def nonsense_is_refused(ctx: Context) -> None:
         check.saw(**reply.evidence())
         reply.expect("activate with an empty clientId")
         expect.at_least("status for an empty clientId", reply.status, 400)
-        expect.empty("sessions made for nobody", await web.tables.sessions_of_user(nobody))
         expect.empty("tasks started for nobody", await web.tasks.own(user_id=nobody))
+        sessions = await web.tables.sessions_of_user(nobody)
+        if sessions is None:
+            check.degrade("no index of the sessions table finds a user's sessions, so nobody looked for rows")
+        else:
+            expect.empty("sessions made for nobody", sessions)
 
 
 async def nothing_runs(ctx: Context) -> None:
     """The first half of CS-01's setting: no edit task; Hermes' count is only kept."""
     web = ctx.platform
-    hermes = await web.tasks.hermes_service()
-    ctx.fact("hermes_tasks", hermes.running)
+    try:
+        ctx.fact("hermes_tasks", (await web.tasks.hermes_service()).running)
+    except PlatformError as error:  # only worth knowing: whether Hermes answers is seen below
+        ctx.fact("hermes_tasks", f"unknown: {error}")
     if not web.settings.isolated:
         return
     await ctx.eventually(

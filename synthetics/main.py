@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import structlog
@@ -41,6 +42,7 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 CATALOGUE = probes.CATALOGUE
 _READERS = 3
+_AGAIN = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,8 +218,18 @@ async def _prepared(
 
 
 async def _awaited_and_migrated(database: Database, configuration: Configuration, clock: Clock) -> None:
-    await database.wait_until_up(clock, lambda why: log.warning("store.awaited", why=why))
-    await _migrated(database, configuration, clock)
+    """Wait for the database for as long as it takes, also if it goes away meanwhile. Raises WrongRevision."""
+    while True:
+        await database.wait_until_up(clock, lambda why: log.warning("store.awaited", why=why))
+        try:
+            await _migrated(database, configuration, clock)
+        except WrongRevision:
+            raise
+        except StoreError as error:
+            log.warning("store.awaited", why=str(error))
+            await clock.sleep(_AGAIN)
+        else:
+            return
 
 
 async def _migrated(database: Database, configuration: Configuration, clock: Clock) -> None:

@@ -9,7 +9,7 @@ from probes.platform.items import Shapes
 from probes.platform.settings import PlatformSettings
 from probes.platform.values import ContainerRow, MappingRow, SessionRow, TrackingRow
 from synthetics.clock import Clock
-from synthetics.errors import GuardRefused, ProbeBroken
+from synthetics.errors import GuardRefused
 
 
 class Tables:
@@ -61,11 +61,10 @@ class Tables:
             marks += [self._adopted(rows.marks(item)) for item in found]
         return [mark for mark in marks if mark.client_id in (None, client_id)]
 
-    async def sessions_of_user(self, user_id: str) -> list[SessionRow]:
+    async def sessions_of_user(self, user_id: str) -> list[SessionRow] | None:
         """A user's sessions that are not over, whichever client they are of.
 
-        By an index of users if the table has one, else by its index of states. Raises ProbeBroken if it has
-        neither.
+        By an index of users if the table has one, else by its index of states; None if it has neither.
         """
         table, shape = self._settings.session_table, await self._shape()
         by_user, by_status = shape.index_by("userId"), shape.index_by("status")
@@ -78,7 +77,7 @@ class Tables:
                     self._aws, table, "status", status, index=by_status, only=("userId", user_id)
                 )
         else:
-            raise ProbeBroken(f"table {table} has no index by userId or status: sessions of a user unknown")
+            return None
         ids = dict.fromkeys(str(item["sessionId"]["S"]) for item in found)
         read = [await self.session(session_id) for session_id in ids]
         return [row for row in read if row is not None and not row.terminal]

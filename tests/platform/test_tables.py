@@ -69,9 +69,9 @@ async def test_what_hermes_wrote_for_us_is_ours(run: Run, aws: Client) -> None:
     row = await run.web.tables.session("9f3c01ab-uuid")
     assert row is not None
     assert row.created_at == datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
-    assert [found.session_id for found in await run.web.tables.sessions_of_user("TEST_jane")] == [
-        "9f3c01ab-uuid"
-    ]
+    of_jane = await run.web.tables.sessions_of_user("TEST_jane")
+    assert of_jane is not None
+    assert [found.session_id for found in of_jane] == ["9f3c01ab-uuid"]
     assert await run.web.tables.delete_session_rows("9f3c01ab-uuid") == 1
 
 
