@@ -159,122 +159,275 @@ class PlatformSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True)
 
     # Dialects: the contract's first table.
-    environment: Environment = Environment.SHARED
-    routing_dialect: RoutingDialect = RoutingDialect.PATH
-    activate_mode: ActivateMode = ActivateMode.ASYNC
-    session_key: SessionKey = SessionKey.AUTO
-    container_id_form: ContainerIdForm = ContainerIdForm.CLIENT_PROJECT_USER
-    task_count_source: TaskCountSource = TaskCountSource.SERVICE
-    workspace_layout: WorkspaceLayout = WorkspaceLayout.CLIENT_USER_PROJECT
-    file_check: FileCheck = FileCheck.ECS_EXEC
-    session_factory: SessionFactory = SessionFactory.HTTP
-    queue_cleanup_on: QueueCleanupOn = QueueCleanupOn.CONTAINER_TERMINATION
-    starting_page_status: Codes = frozenset({202, 503})
-    ws_unsupported_status: Codes = frozenset({502})
-    idle_timeout: Seconds = Field(_seconds(300), alias="idle_timeout_s")
-    activity_write: Seconds = Field(_seconds(60), alias="activity_write_s")
+    environment: Environment = Field(
+        Environment.SHARED,
+        description="Whether others use it; only an isolated one is scaled, stopped or written to.",
+    )
+    routing_dialect: RoutingDialect = Field(
+        RoutingDialect.PATH,
+        description="Who answers /session/{id}: the containers (path) or the router (lambda).",
+    )
+    activate_mode: ActivateMode = Field(
+        ActivateMode.ASYNC, description="Whether activate answers at once or when the session is active."
+    )
+    session_key: SessionKey = Field(
+        SessionKey.AUTO, description="The sessions table's key; auto asks the table."
+    )
+    container_id_form: ContainerIdForm = Field(
+        ContainerIdForm.CLIENT_PROJECT_USER, description="What a container's id is made of."
+    )
+    task_count_source: TaskCountSource = Field(
+        TaskCountSource.SERVICE, description="What the number of edit tasks means."
+    )
+    workspace_layout: WorkspaceLayout = Field(
+        WorkspaceLayout.CLIENT_USER_PROJECT, description="Where a workspace lies under the mount."
+    )
+    file_check: FileCheck = Field(
+        FileCheck.ECS_EXEC, description="How to look into a workspace; ecs-exec cannot be used by this monitor."
+    )
+    session_factory: SessionFactory = Field(
+        SessionFactory.HTTP, description="How a multi-session chat is opened."
+    )
+    queue_cleanup_on: QueueCleanupOn = Field(
+        QueueCleanupOn.CONTAINER_TERMINATION, description="When a queue set must be gone."
+    )
+    starting_page_status: Codes = Field(frozenset({202, 503}), description="Statuses of the waking page.")
+    ws_unsupported_status: Codes = Field(
+        frozenset({502}), description="Statuses of an upgrade that the router refuses."
+    )
+    idle_timeout: Seconds = Field(
+        _seconds(300), alias="idle_timeout_s", description="After how long an idle container sleeps."
+    )
+    activity_write: Seconds = Field(
+        _seconds(60),
+        alias="activity_write_s",
+        description="The least time between two writes of a container's activity.",
+    )
 
     # AWS.
-    aws_region: Name = "us-west-2"
-    aws_profile: str | None = None
-    aws_account_id: str = Field("942734823970", pattern=r"^\d{12}$")
-    aws_endpoint_url: Url | None = None
-    ecs_cluster_arn: Name = "webordinary-edit-cluster"
-    hermes_service: Name = "webordinary-hermes-service"
-    edit_service: Name = "webordinary-edit-service"
-    task_definition_arn: Name = "webordinary-edit-task"
-    edit_container_name: Name = "claude-code-astro"
-    session_table: Name = "webordinary-edit-sessions"
-    thread_mapping_table: Name = "webordinary-thread-mappings"
-    container_table: Name = "webordinary-containers"
-    queue_tracking_table: Name = "webordinary-queue-tracking"
+    aws_region: Name = Field("us-west-2", description="Where the platform is.")
+    aws_profile: str | None = Field(
+        None, description="A profile of the AWS configuration, if one is to be used."
+    )
+    aws_account_id: str = Field(
+        "942734823970", pattern=r"^\d{12}$", description="The account, for names that carry it."
+    )
+    aws_endpoint_url: Url | None = Field(
+        None, description="Where AWS is asked, for a stand-in; AWS itself if unset."
+    )
+    ecs_cluster_arn: Name = Field("webordinary-edit-cluster", description="The cluster, by ARN or name.")
+    hermes_service: Name = Field("webordinary-hermes-service", description="Hermes' ECS service.")
+    edit_service: Name = Field("webordinary-edit-service", description="The edit containers' ECS service.")
+    task_definition_arn: Name = Field(
+        "webordinary-edit-task", description="The edit task's definition or family."
+    )
+    edit_container_name: Name = Field(
+        "claude-code-astro", description="The container's name in that definition."
+    )
+    session_table: Name = Field("webordinary-edit-sessions", description="The table of sessions.")
+    thread_mapping_table: Name = Field(
+        "webordinary-thread-mappings", description="The table of thread mappings."
+    )
+    container_table: Name = Field("webordinary-containers", description="The table of containers.")
+    queue_tracking_table: Name = Field("webordinary-queue-tracking", description="The table of queue sets.")
     session_client_index: str | None = Field(
         None, description="The client index; read from the table if unset."
     )
-    container_index: Name = "container-index"
-    queue_prefix: str = Field("webordinary-", pattern=r"^[A-Za-z0-9_-]{0,20}$")
-    email_queue_name: Name = "webordinary-email-queue"
+    container_index: Name = Field("container-index", description="The mappings table's index by container.")
+    queue_prefix: str = Field(
+        "webordinary-", pattern=r"^[A-Za-z0-9_-]{0,20}$", description="What every queue's name begins with."
+    )
+    email_queue_name: Name = Field("webordinary-email-queue", description="The queue of incoming mail.")
     sqs_queue_url: Url | None = Field(None, description="The mail queue's address, if not found by its name.")
-    test_queue_prefix: str = "webordinary-test-"
-    efs_file_system_id: str | None = None
-    alb_listener_arn: str | None = None
-    vpc_id: str | None = None
-    subnets: Names = ()
-    security_groups: Names = ()
+    test_queue_prefix: str = Field(
+        "webordinary-test-",
+        description="The suites' prefix for housekeeping; this monitor goes by its own client id.",
+    )
+    efs_file_system_id: str | None = Field(None, description="The workspaces' file system.")
+    alb_listener_arn: str | None = Field(None, description="The public listener.")
+    vpc_id: str | None = Field(None, description="The platform's network.")
+    subnets: Names = Field((), description="Where tasks are launched.")
+    security_groups: Names = Field((), description="What launched tasks belong to.")
 
     # Ways in.
-    alb_endpoint: Url = _SEED_ALB
+    alb_endpoint: Url = Field(_SEED_ALB, description="The one public entrance.")
     alb_url: Url | None = Field(None, description="Used where ALB_ENDPOINT is not set.")
     alb_dns_name: str | None = Field(None, description="Used where neither ALB_ENDPOINT nor ALB_URL is set.")
     hermes_endpoint: Url | None = Field(None, description="{ALB_ENDPOINT}/hermes if unset.")
     hermes_api_url: Url | None = Field(None, description="Used where HERMES_ENDPOINT is not set.")
     api_endpoint: Url | None = Field(None, description="{ALB_ENDPOINT}/api if unset.")
     router_endpoint: Url | None = Field(None, description="Where preview hosts are reached; the ALB if unset.")
-    preview_host_template: str = Field("edit.{clientId}.webordinary.com", pattern=r"\{clientId\}")
-    preview_domain: Name = "preview.webordinary.com"
+    preview_host_template: str = Field(
+        "edit.{clientId}.webordinary.com", pattern=r"\{clientId\}", description="The preview host of a client."
+    )
+    preview_domain: Name = Field("preview.webordinary.com", description="The domain in preview links.")
     verify_tls: bool = Field(False, description="Whether to verify the certificate of the ALB's own name.")
-    internal_api_key: SecretStr | None = None
-    hermes_port: int = Field(3000, ge=1, le=65535)
-    ses_from_email: Name = "noreply@webordinary.com"
+    internal_api_key: SecretStr | None = Field(None, description="Sent as bearer token with resume-preview.")
+    hermes_port: int = Field(3000, ge=1, le=65535, description="Hermes' own port, behind the entrance.")
+    ses_from_email: Name = Field("noreply@webordinary.com", description="Who replies come from.")
 
     # Workspaces.
     workspace_root: Path | None = Field(None, description="Where the workspaces are mounted, for efs-mount.")
     git_remote: str | None = Field(None, description="The repository, for git-remote.")
-    test_client_id: Name = "integration-test-client"
-    test_repository: Name = "webordinary-integration-tests"
-    test_workspace: Name = "/workspace/integration-test-client"
+    test_client_id: Name = Field(
+        "integration-test-client", description="The suites' client; this monitor uses clients of its own."
+    )
+    test_repository: Name = Field("webordinary-integration-tests", description="The suites' repository.")
+    test_workspace: Name = Field("/workspace/integration-test-client", description="The suites' workspace.")
 
     # What this monitor calls its own.
-    client_prefix: str = Field("syn-", pattern=r"^[a-z][a-z0-9-]{1,15}$")
-    test_user_prefix: str = Field("TEST_", pattern=r"^[A-Za-z0-9_-]{1,15}$")
+    client_prefix: str = Field(
+        "syn-",
+        pattern=r"^[a-z][a-z0-9-]{1,15}$",
+        description="What every client id of this monitor begins with.",
+    )
+    test_user_prefix: str = Field(
+        "TEST_", pattern=r"^[A-Za-z0-9_-]{1,15}$", description="The mark of test users."
+    )
 
     # Limits of the platform.
-    container_ready_timeout: Milliseconds = _seconds(60)
-    session_expiry_timeout: Milliseconds = _seconds(70)
-    scale_down_timeout: Milliseconds = _seconds(30)
-    test_timeout: Milliseconds = _seconds(300)
-    auto_shutdown: Minutes = Field(timedelta(minutes=5), alias="auto_shutdown_minutes")
-    max_queue_age: Hours = Field(timedelta(hours=24), alias="max_queue_age_hours")
-    stale_threshold: Hours = Field(timedelta(hours=24), alias="stale_threshold_hours")
-    max_tasks: int = Field(3, ge=1, le=1000)
+    container_ready_timeout: Milliseconds = Field(
+        _seconds(60), description="Milliseconds: until a container must be ready."
+    )
+    session_expiry_timeout: Milliseconds = Field(
+        _seconds(70), description="Milliseconds: until an idle session must be expired."
+    )
+    scale_down_timeout: Milliseconds = Field(
+        _seconds(30), description="Milliseconds: until tasks must be gone after that."
+    )
+    test_timeout: Milliseconds = Field(
+        _seconds(300), description="Milliseconds: the suites' limit for one test."
+    )
+    auto_shutdown: Minutes = Field(
+        timedelta(minutes=5),
+        alias="auto_shutdown_minutes",
+        description="Minutes: the platform's own idle limit.",
+    )
+    max_queue_age: Hours = Field(
+        timedelta(hours=24),
+        alias="max_queue_age_hours",
+        description="Hours: when an orphaned queue may be deleted.",
+    )
+    stale_threshold: Hours = Field(
+        timedelta(hours=24),
+        alias="stale_threshold_hours",
+        description="Hours: when a container counts as stale.",
+    )
+    max_tasks: int = Field(3, ge=1, le=1000, description="The edit service's capacity.")
 
     # How long one request may take (contract §10).
-    activate_timeout: Seconds = Field(_seconds(30), alias="activate_timeout_s")
-    resume_timeout: Seconds = Field(_seconds(30), alias="resume_timeout_s")
-    hermes_timeout: Seconds = Field(_seconds(10), alias="hermes_timeout_s")
-    readiness_timeout: Seconds = Field(_seconds(5), alias="readiness_timeout_s")
-    preview_timeout: Seconds = Field(_seconds(10), alias="preview_timeout_s")
-    router_timeout: Seconds = Field(_seconds(20), alias="router_timeout_s")
-    file_timeout: Seconds = Field(_seconds(10), alias="file_timeout_s")
-    exec_timeout: Seconds = Field(_seconds(30), alias="exec_timeout_s")
-    websocket_timeout: Seconds = Field(_seconds(10), alias="websocket_timeout_s")
-    aws_timeout: Seconds = Field(_seconds(10), alias="aws_timeout_s")
-    response_wait: Seconds = Field(_seconds(5), alias="response_wait_s")
-    task_stop_wait: Seconds = Field(_seconds(30), alias="task_stop_wait_s")
+    activate_timeout: Seconds = Field(
+        _seconds(30),
+        alias="activate_timeout_s",
+        description="Longest wait for activate; then the session is looked up.",
+    )
+    resume_timeout: Seconds = Field(
+        _seconds(30), alias="resume_timeout_s", description="Longest wait for resume-preview."
+    )
+    hermes_timeout: Seconds = Field(
+        _seconds(10), alias="hermes_timeout_s", description="Longest wait for Hermes' other answers."
+    )
+    readiness_timeout: Seconds = Field(
+        _seconds(5), alias="readiness_timeout_s", description="Longest wait for one readiness answer."
+    )
+    preview_timeout: Seconds = Field(
+        _seconds(10), alias="preview_timeout_s", description="Longest wait for one answer of a preview."
+    )
+    router_timeout: Seconds = Field(
+        _seconds(20), alias="router_timeout_s", description="Longest wait for one answer of the router."
+    )
+    file_timeout: Seconds = Field(
+        _seconds(10), alias="file_timeout_s", description="Longest wait for one look at a file."
+    )
+    exec_timeout: Seconds = Field(
+        _seconds(30), alias="exec_timeout_s", description="Longest wait for one command in a container."
+    )
+    websocket_timeout: Seconds = Field(
+        _seconds(10), alias="websocket_timeout_s", description="Longest wait for a WebSocket to open."
+    )
+    aws_timeout: Seconds = Field(
+        _seconds(10), alias="aws_timeout_s", description="Longest wait for one AWS call."
+    )
+    response_wait: Seconds = Field(
+        _seconds(5), alias="response_wait_s", description="How long one poll for responses waits."
+    )
+    task_stop_wait: Seconds = Field(
+        _seconds(30), alias="task_stop_wait_s", description="How long a stopped task may take to be gone."
+    )
 
     # What users were promised (contract §10); a scaled deployment scales them.
-    target_cold_start: Seconds = Field(_seconds(60), alias="target_cold_start_s")
-    target_cold_start_total: Seconds = Field(_seconds(90), alias="target_cold_start_total_s")
-    target_warm_start: Seconds = Field(_seconds(5), alias="target_warm_start_s")
-    target_health_check: Seconds = Field(_seconds(30), alias="target_health_check_s")
-    target_file_check: Seconds = Field(_seconds(2), alias="target_file_check_s")
-    target_restart: Seconds = Field(_seconds(120), alias="target_restart_s")
-    target_wake: Seconds = Field(_seconds(60), alias="target_wake_s")
-    target_resume_running: Seconds = Field(_seconds(2), alias="target_resume_running_s")
-    target_resume_single: Seconds = Field(_seconds(0.5), alias="target_resume_single_s")
-    target_wake_api: Seconds = Field(_seconds(5), alias="target_wake_api_s")
-    target_wake_start: Seconds = Field(_seconds(45), alias="target_wake_start_s")
-    target_wake_total: Seconds = Field(_seconds(50), alias="target_wake_total_s")
-    target_concurrent_wakes: Seconds = Field(_seconds(35), alias="target_concurrent_wakes_s")
-    target_response: Seconds = Field(_seconds(30), alias="target_response_s")
-    target_interrupt: Seconds = Field(_seconds(5), alias="target_interrupt_s")
-    target_queue_cleanup: Seconds = Field(_seconds(5), alias="target_queue_cleanup_s")
-    target_queue_discovery: Seconds = Field(_seconds(2), alias="target_queue_discovery_s")
-    target_mail_to_preview: Seconds = Field(_seconds(60), alias="target_mail_to_preview_s")
-    target_routing_average: Seconds = Field(_seconds(2), alias="target_routing_average_s")
-    target_routing_longest: Seconds = Field(_seconds(5), alias="target_routing_longest_s")
-    target_concurrent_creation: Seconds = Field(_seconds(10), alias="target_concurrent_creation_s")
-    target_concurrent_ready: Seconds = Field(_seconds(90), alias="target_concurrent_ready_s")
+    target_cold_start: Seconds = Field(
+        _seconds(60),
+        alias="target_cold_start_s",
+        description="CS-01, CS-06: from activate to ready, from no container.",
+    )
+    target_cold_start_total: Seconds = Field(
+        _seconds(90),
+        alias="target_cold_start_total_s",
+        description="CS-01: from activate to the change in the workspace.",
+    )
+    target_warm_start: Seconds = Field(
+        _seconds(5), alias="target_warm_start_s", description="CS-07: activate's answer with a container up."
+    )
+    target_health_check: Seconds = Field(
+        _seconds(30), alias="target_health_check_s", description="A started container is healthy."
+    )
+    target_file_check: Seconds = Field(
+        _seconds(2), alias="target_file_check_s", description="SP-07: one look at a file."
+    )
+    target_restart: Seconds = Field(
+        _seconds(120), alias="target_restart_s", description="FR-01: recovery of a crashed container."
+    )
+    target_wake: Seconds = Field(
+        _seconds(60), alias="target_wake_s", description="SR-01, SR-04: from asking to awake."
+    )
+    target_resume_running: Seconds = Field(
+        _seconds(2),
+        alias="target_resume_running_s",
+        description="SR-02: resume-preview of a running container.",
+    )
+    target_resume_single: Seconds = Field(
+        _seconds(0.5), alias="target_resume_single_s", description="SA-10: one resume."
+    )
+    target_wake_api: Seconds = Field(
+        _seconds(5), alias="target_wake_api_s", description="SR-09: the answer to a wake."
+    )
+    target_wake_start: Seconds = Field(
+        _seconds(45), alias="target_wake_start_s", description="SR-09: from that answer to awake."
+    )
+    target_wake_total: Seconds = Field(
+        _seconds(50), alias="target_wake_total_s", description="SR-09: the whole wake."
+    )
+    target_concurrent_wakes: Seconds = Field(
+        _seconds(35), alias="target_concurrent_wakes_s", description="SR-08: three wakes at once."
+    )
+    target_response: Seconds = Field(
+        _seconds(30), alias="target_response_s", description="A command's response."
+    )
+    target_interrupt: Seconds = Field(
+        _seconds(5), alias="target_interrupt_s", description="INT-04: grace of an interrupted command."
+    )
+    target_queue_cleanup: Seconds = Field(
+        _seconds(5), alias="target_queue_cleanup_s", description="QM-04, QM-06: queues gone."
+    )
+    target_queue_discovery: Seconds = Field(
+        _seconds(2), alias="target_queue_discovery_s", description="QM-05: a queue discovered."
+    )
+    target_mail_to_preview: Seconds = Field(
+        _seconds(60), alias="target_mail_to_preview_s", description="E2E-01: from mail to preview."
+    )
+    target_routing_average: Seconds = Field(
+        _seconds(2), alias="target_routing_average_s", description="AR-10: routing, on average."
+    )
+    target_routing_longest: Seconds = Field(
+        _seconds(5), alias="target_routing_longest_s", description="AR-10: routing, at most."
+    )
+    target_concurrent_creation: Seconds = Field(
+        _seconds(10), alias="target_concurrent_creation_s", description="CC-06: creation, on average."
+    )
+    target_concurrent_ready: Seconds = Field(
+        _seconds(90), alias="target_concurrent_ready_s", description="CC-06: ready, at most."
+    )
 
     @property
     def isolated(self) -> bool:
