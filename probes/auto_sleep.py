@@ -239,7 +239,8 @@ async def goes_to_sleep(ctx: Context, chat: Chat, container_id: str) -> None:
         ending = fitting(stop_phases(task), whole) if task else ()
         idle = whole - sum((phase.took for phase in ending), ZERO)
         ctx.measure("shutdown", since=quiet, until=gone, phases=(Phase("idle", idle), *ending))
-        if task is not None and task.exit_code is not None:
+        # What the platform's cleanup stopped from outside (contract §5.6) may end with any code.
+        if task is not None and task.exit_code is not None and task.stop_code != "UserInitiated":
             expect.equal("exit code of a container that went to sleep", task.exit_code, 0)
     if ctx.allowed("AS-09"):
         with ctx.check("AS-09") as check:
