@@ -80,6 +80,8 @@ class AwsEndpoint:
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         body = await _whole_body(receive)
+        if body is None:
+            return  # the caller was killed in the middle of asking: half a request asks for nothing
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
         action = _action(headers)
         if action.startswith("AmazonEC2ContainerService") and self._ecs.owns(action.partition(".")[2]):
@@ -158,12 +160,13 @@ async def _first(waits: Iterable[Awaitable[Any]], *, timeout: float) -> None:
             wait.cancel()
 
 
-async def _whole_body(receive: Receive) -> bytes:
+async def _whole_body(receive: Receive) -> bytes | None:
+    """The request's body; None if the caller hung up before its end."""
     chunks: list[bytes] = []
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            return b"".join(chunks)
+            return None
         chunks.append(message.get("body", b""))
         if not message.get("more_body", False):
             return b"".join(chunks)
