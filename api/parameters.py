@@ -18,6 +18,8 @@ MOST_RUNS = 200
 _LONGEST_SPAN = timedelta(days=366)
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+#: PostgreSQL has no text with a NUL in it.
+_NO_NUL = r"^[^\x00]*$"
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"(\d{1,9})([smhd]?)")
 
@@ -84,7 +86,7 @@ class RunsQuery(_Parameters):
     limit: int = Field(50, ge=1, le=MOST_RUNS, description="How many runs a page has at most.")
     cursor: CursorText | None = Field(None, description="From the `next` of the page before.")
     outcome: list[Outcome] = Field([], max_length=len(Outcome), description="Only these; may be repeated.")
-    location: str | None = Field(None, max_length=40, description="Only from this location.")
+    location: str | None = Field(None, max_length=40, pattern=_NO_NUL, description="Only from this location.")
 
 
 class PageQuery(BaseModel):
@@ -124,7 +126,7 @@ class SpanQuery(_Parameters):
         description="How wide a slice is (`300`, `5m`, `1h`, `1d`); chosen for about 60 if unset.",
     )
     probe: str | None = Field(None, max_length=200, description="Only of this probe.")
-    path: str | None = Field(None, max_length=200, description="Only this variant.")
+    path: str | None = Field(None, max_length=200, pattern=_NO_NUL, description="Only this variant.")
 
 
 def _span(request: Request, asked: Annotated[SpanQuery, Query()]) -> "AskedSpan":

@@ -18,6 +18,8 @@ from synthetics.model.timing import Phase
 
 #: The seeds' user and project; the client is always this run's own.
 USER, PROJECT, THREAD = "visitor", "site", "first"
+#: How late ECS' own telling may be (contract Q30).
+_ECS_LAG = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,12 @@ def patience(ctx: Context) -> timedelta:
     """How long going to sleep may take: the idle limit (or the suite's wait, if longer) and the scale-down."""
     settings = ctx.platform.settings
     return max(settings.idle_timeout, settings.session_expiry_timeout) + settings.scale_down_timeout
+
+
+def stranger(ctx: Context) -> SessionRow:
+    """A session that nobody ever made, to hold the readiness signal against."""
+    session_id = f"{ctx.platform.client_id}-never-made"
+    return SessionRow(session_id, "unknown", {}, client_id=ctx.platform.client_id, thread_id=f"never-{ctx.tag}")
 
 
 async def fresh_row(ctx: Context, chat: Chat) -> SessionRow:
@@ -203,7 +211,7 @@ async def start_of(ctx: Context, session: SessionRow, instants: Instants, *, unt
 
     Keeps which version of the platform it was, and how far AWS's clock had to be moved to fit.
     """
-    task = await started_task(ctx, session)
+    task = await _told_task(ctx, session)
     if task is not None:
         ctx.version("task_definition", task.task_definition or "not told")
         ctx.version("image", task.image_digest or "not told")
@@ -211,6 +219,34 @@ async def start_of(ctx: Context, session: SessionRow, instants: Instants, *, unt
     if split.clock_skew:
         ctx.fact("clock_skew_seconds", f"{split.clock_skew.total_seconds():.3f}")
     return split.phases
+
+
+async def _told_task(ctx: Context, session: SessionRow) -> TaskView | None:
+    """The task that was started; ECS may tell of its start seconds later (contract Q30)."""
+    try:
+        return await ctx.eventually(
+            lambda: started_task(ctx, session),
+            until=lambda task: task is not None,
+            within=_ECS_LAG,
+            what="a started task",
+            pace=DEAR,
+        )
+    except TimedOut:
+        return None
+
+
+async def ended_task(ctx: Context, session: SessionRow) -> TaskView | None:
+    """The task that went to sleep, once ECS tells of its end, or as far as it tells within its lag."""
+    try:
+        return await ctx.eventually(
+            lambda: started_task(ctx, session, stopped=True),
+            until=lambda task: task is not None and task.stopped,
+            within=_ECS_LAG,
+            what="a stopped task",
+            pace=DEAR,
+        )
+    except TimedOut:
+        return await started_task(ctx, session, stopped=True)
 
 
 async def started_task(ctx: Context, session: SessionRow, *, stopped: bool = False) -> TaskView | None:

@@ -8,7 +8,7 @@ from probes.cases import cases
 from probes.looks import RouterLooks
 from probes.platform import Context
 from probes.platform.phases import Instants
-from probes.platform.settings import RoutingDialect
+from probes.platform.settings import ActivateMode, RoutingDialect
 from probes.platform.values import Reply
 from probes.sleepers import Sleeper
 from probes.timings import RESUME, wake
@@ -133,7 +133,9 @@ async def wakes(ctx: Context, sleeper: Sleeper) -> None:
     with ctx.check("SR-01"):
         expect.within("time until awake", whole, web.settings.target_wake)
     with ctx.check("SR-09"):
-        expect.within("answer to a wake", timedelta(seconds=answered - asked), web.settings.target_wake_api)
+        if web.settings.activate_mode is ActivateMode.ASYNC:  # else the answer is the whole wake
+            answer = timedelta(seconds=answered - asked)
+            expect.within("answer to a wake", answer, web.settings.target_wake_api)
         expect.within("start after a wake", started, web.settings.target_wake_start)
         expect.within("the whole wake", whole, web.settings.target_wake_total)
 
@@ -177,7 +179,7 @@ async def answers_at_once(ctx: Context, sleeper: Sleeper) -> None:
     """SR-02: for a container that runs, resume-preview says so within two seconds and starts nothing."""
     web = ctx.platform
     with ctx.check("SR-02") as check:
-        before = await web.tasks.own(container_id=sleeper.container_id)
+        before = await web.tasks.own()
         asked = ctx.instant()
         reply = await web.hermes.resume_preview(sleeper.thread)
         timing = ctx.measure("resume", since=asked, until=ctx.instant())
@@ -185,7 +187,7 @@ async def answers_at_once(ctx: Context, sleeper: Sleeper) -> None:
         reply.expect("resuming a running container", 201)
         expect.equal("state told of a running container", reply.json().get("status"), "running")
         expect.within("answer for a running container", timing.took, web.settings.target_resume_running)
-        after = await web.tasks.own(container_id=sleeper.container_id)
+        after = await web.tasks.own()
         expect.equal("tasks after resuming a running container", len(after), len(before))
 
 
@@ -223,7 +225,7 @@ async def three_wake_it_together(ctx: Context, sleeper: Sleeper) -> None:
     web = ctx.platform
     with ctx.check("SR-08") as check:
         await sleepers.put_to_sleep(ctx, sleeper)
-        known = {task.arn for task in await web.tasks.own(container_id=sleeper.container_id)}
+        known = {task.arn for task in await web.tasks.own()}
         asked = ctx.instant()
         replies = await asyncio.gather(*(web.hermes.resume_preview(sleeper.thread) for _ in range(3)))
         took = timedelta(seconds=ctx.instant() - asked)
@@ -233,7 +235,7 @@ async def three_wake_it_together(ctx: Context, sleeper: Sleeper) -> None:
         expect.within("three wakes at once", took, web.settings.target_concurrent_wakes)
         await chats.until_ready(ctx, sleeper.row, within=2 * web.settings.target_wake)
         await sleepers.until_running(ctx, sleeper)
-        started = {task.arn for task in await web.tasks.own(container_id=sleeper.container_id)} - known
+        started = {task.arn for task in await web.tasks.own()} - known
         check.saw(tasks=sorted(started))
         expect.equal("tasks started by three wakes at once", len(started), 1)
 
@@ -282,7 +284,10 @@ async def lives_through_the_api(ctx: Context) -> None:
     web = ctx.platform
     with ctx.check("SA-05") as check:
         chat = await chats.open_chat(ctx, "Add an about page", thread="life")
-        chat.asked.reply.expect("activate", 201)
+        if chat.asked.looked_up:
+            check.degrade(f"activate was not answered in time: {chat.asked.reply.told()}")
+        else:
+            chat.asked.reply.expect("activate", 201)
         await chats.until_ready(ctx, chat.row)
         status = await web.hermes.status(chat.session_id)
         expect.one_of("state told by status", status.json().get("status"), ("initializing", "active"))

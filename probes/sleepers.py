@@ -41,7 +41,7 @@ async def put_to_sleep(ctx: Context, sleeper: Sleeper) -> None:
     web = ctx.platform
     long_ago = _milliseconds(ctx.now() - _LONG_IDLE)
     await web.tables.update_container(sleeper.container_id, lastActivity=long_ago, status="stopping")
-    for task in await web.tasks.own(container_id=sleeper.container_id):
+    for task in await web.tasks.own():
         await _stop(ctx, task)
     await _settled(ctx, sleeper)
     await _write_rows(
@@ -127,7 +127,7 @@ async def until_running(ctx: Context, sleeper: Sleeper) -> None:
             pace=DEAR,
         )
     except TimedOut as error:
-        tasks = await web.tasks.own(container_id=sleeper.container_id)
+        tasks = await web.tasks.own()
         row, _ = await rows()
         said = row.status if row else "gone"
         states = sorted(task.last_status for task in tasks) or ["no task"]

@@ -23,7 +23,12 @@ class SyntheticsError(Exception):
 
 
 class PlatformError(SyntheticsError):
-    """The platform broke its promise; `evidence` is what was seen, free of secrets."""
+    """The platform broke its promise; `evidence` is what was seen, free of secrets.
+
+    `transient` ones (throttled, no answer this time) may be gone when asked again: waiting goes on past them.
+    """
+
+    transient = False
 
     def __init__(self, message: str, **evidence: object) -> None:
         super().__init__(message)

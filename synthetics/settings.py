@@ -34,6 +34,15 @@ def _postgres_url(url: SecretStr) -> SecretStr:
     return url
 
 
+def _http_url(url: str | None) -> str | None:
+    if url is None:
+        return None
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("not an HTTP address")
+    return url
+
+
 DatabaseUrl = Annotated[
     SecretStr,
     AfterValidator(_postgres_url),
@@ -59,7 +68,9 @@ class WorkerSettings(Part):
     drain: Seconds = Field(timedelta(seconds=60), description="How long runs may go on after SIGTERM.")
     lock_wait: Seconds = Field(timedelta(minutes=5), description="Longest wait for exclusivity.")
     sweep_every: Seconds = Field(timedelta(minutes=1), description="How often leftovers are looked for.")
-    control_url: str | None = Field(None, description="A target of ours, asked before blaming the platform.")
+    control_url: Annotated[
+        str | None, AfterValidator(_http_url), Allowed("an address such as https://host/health")
+    ] = Field(None, description="A target of ours, asked before blaming the platform.")
 
 
 class ApiSettings(Part):

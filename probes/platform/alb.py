@@ -56,7 +56,8 @@ class Alb:
         url = session if isinstance(session, str) else session.preview_url
         if not url:
             return Reply("GET preview", 0, timedelta(0), failure="the session has no previewUrl")
-        through = None if await self._http.resolves(url) else self._settings.router
+        behind = self._settings.router_endpoint  # only where a deployment says so: a lost name is a failure
+        through = None if behind is None or await self._http.resolves(url) else behind
         return await self._http.request(
             "GET",
             url,

@@ -56,6 +56,20 @@ _OUR_CODES = frozenset(
         "UnrecognizedClientException",
     }
 )
+#: What AWS says when it merely cannot now: contract §9.4 asks to try again.
+_PASSING = frozenset(
+    {
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "SlowDown",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+        "timeout",
+        "unreachable",
+    }
+)
 _OUR_ERRORS = (
     boto.NoCredentialsError,
     boto.PartialCredentialsError,
@@ -74,6 +88,8 @@ class AwsError(PlatformError):
     def __init__(self, message: str, code: str, **evidence: object) -> None:
         super().__init__(message, code=code, **evidence)
         self.code = code
+        status = evidence.get("status")
+        self.transient = code in _PASSING or (isinstance(status, int) and status >= 500)
 
 
 @dataclass(slots=True)

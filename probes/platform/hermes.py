@@ -202,8 +202,8 @@ class Hermes:
         headers: Mapping[str, str] | None = None,
     ) -> Reply:
         timeouts = {
-            "activate": self._settings.activate_timeout,
-            "resume_preview": self._settings.resume_timeout,
+            "activate": self._settings.patience(self._settings.activate_timeout),
+            "resume_preview": self._settings.patience(self._settings.resume_timeout),
         }
         return await self._http.request(
             "POST",

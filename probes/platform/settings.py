@@ -352,7 +352,7 @@ class PlatformSettings(BaseModel):
         _seconds(5), alias="response_wait_s", description="How long one poll for responses waits."
     )
     task_stop_wait: Seconds = Field(
-        _seconds(30), alias="task_stop_wait_s", description="How long a stopped task may take to be gone."
+        _seconds(120), alias="task_stop_wait_s", description="How long a stopped task may take to be gone."
     )
 
     # What users were promised (contract §10); a scaled deployment scales them.
@@ -454,6 +454,10 @@ class PlatformSettings(BaseModel):
     def router(self) -> str:
         """Where requests for preview hosts are sent, with the preview's name as Host header."""
         return self.router_endpoint or self.alb
+
+    def patience(self, limit: timedelta) -> timedelta:
+        """How long to wait for activate or resume: in sync mode they answer when the container is ready."""
+        return limit if self.activate_mode is ActivateMode.ASYNC else limit + 2 * self.container_ready_timeout
 
     def preview_host(self, client_id: str) -> str:
         return self.preview_host_template.replace("{clientId}", client_id)

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import importlib.util
 import json
+import math
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -254,9 +255,11 @@ def _pair(text: str) -> tuple[str, str]:
 def _number(value: str) -> float | int | str:
     for kind in (int, float):
         try:
-            return kind(value)
+            number = kind(value)
         except ValueError:
             continue
+        if math.isfinite(number):
+            return number
     return value
 
 

@@ -71,7 +71,7 @@ class ProbeSpec:
     shares: frozenset[str] = frozenset()
     leans_on: tuple[str, ...] = ()
     price: Price = Price.FAIR
-    cleanup_within: timedelta = timedelta(seconds=60)
+    cleanup_within: timedelta = timedelta(minutes=3)
 
     def __post_init__(self) -> None:
         if self.timeout > self.every:

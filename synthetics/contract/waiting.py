@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Generic, TypeVar
 
 from synthetics.clock import Clock
-from synthetics.errors import TimedOut
+from synthetics.errors import PlatformError, TimedOut
 
 T = TypeVar("T")
 
@@ -67,7 +67,7 @@ async def sight(
     """Look again and again until `until(value)` holds.
 
     Raises TimedOut, with the last value seen as evidence, when `within` has passed; a look that is under way
-    then is given up. Errors of `look` itself pass through.
+    then is given up. Errors of `look` itself pass through, but for transient ones: they are asked past.
     """
     began = clock.monotonic()
     limit = within.total_seconds()
@@ -81,10 +81,15 @@ async def sight(
                 value = await look()
         except TimeoutError:
             break
-        at = clock.monotonic()
-        if until(value):
-            return Sighting(value, at, after, looks)
-        seen, after = value, asked
+        except PlatformError as error:
+            if not error.transient:
+                raise
+            at, seen = clock.monotonic(), error  # no answer: neither a "no" nor a "yes"
+        else:
+            at = clock.monotonic()
+            if until(value):
+                return Sighting(value, at, after, looks)
+            seen, after = value, asked
         pause = asked + pace.interval(at - began) - at
         await clock.sleep(timedelta(seconds=min(max(0.0, pause), max(0.0, began + limit - at))))
     raise TimedOut(

@@ -60,7 +60,9 @@ class Control:
 
         async def fetch() -> None:
             async with (
-                httpx.AsyncClient(timeout=_PATIENCE, headers={"User-Agent": USER_AGENT}) as client,
+                httpx.AsyncClient(
+                    timeout=_PATIENCE, headers={"User-Agent": USER_AGENT}, trust_env=False
+                ) as client,
                 client.stream("GET", url) as answer,
             ):
                 answer.raise_for_status()

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,6 +19,7 @@ from synthetics.contract.probe import Probe
 from synthetics.contract.progress import Progress
 from synthetics.contract.tracing import Trace
 from synthetics.errors import PlatformError, SyntheticsError
+from synthetics.model.check import Check
 from synthetics.model.run import Outcome, Run, RunKey, StepOutcome
 from synthetics.model.timing import ZERO
 from synthetics.running.control import Control
@@ -198,17 +199,22 @@ def _judged(ctx: ProbeContext[Any], error: BaseException | None) -> _Ending:
             failed = ctx.failed_checks()
             if not failed:
                 return _Ending(Outcome.PASSED)
-            first = f"{failed[0].case}: {failed[0].reason}"
-            others = ", ".join(check.case for check in failed[1:])
-            return _Ending(Outcome.FAILED, f"{first} (also failed: {others})" if others else first)
+            return _Ending(Outcome.FAILED, _told(str(failed[0].reason), failed))
         case PlatformError():
-            failed = ctx.failed_checks()
-            return _Ending(Outcome.FAILED, f"{failed[0].case}: {error}" if failed else str(error))
+            return _Ending(Outcome.FAILED, _told(str(error), ctx.failed_checks()))
         case SyntheticsError():
             return _Ending(Outcome.BROKEN, str(error))
         case _:
             log.error("probe.crashed", exc_info=error)
             return _Ending(Outcome.BROKEN, f"a bug in the probe: {type(error).__name__}: {error}")
+
+
+def _told(reason: str, failed: Sequence[Check]) -> str:
+    """The reason with the case it belongs to, if it came out of one, and the other cases that failed."""
+    own = next((check.case for check in failed if check.reason == reason), None)
+    others = ", ".join(check.case for check in failed if check.case != own and check.reason != reason)
+    told = f"{own}: {reason}" if own else reason
+    return f"{told} (also failed: {others})" if others else told
 
 
 def _too_long(probe: Probe, ctx: ProbeContext[Any]) -> str:

@@ -112,4 +112,7 @@ class Scheduler:
                 await self._accounting.note_missed()
             except StoreError as error:
                 log.warning("store.failed", doing="accounting", error=str(error))
+            # A bug met in one pass must not end all accounting for the life of the worker.
+            except Exception:
+                log.exception("accounting.crashed")
             await asyncio.sleep(_ACCOUNT_EVERY)

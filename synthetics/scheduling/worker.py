@@ -117,6 +117,9 @@ class Worker:
                 await sweep.once()
             except StoreError as error:
                 log.warning("sweep.postponed", error=str(error))
+            # A bug met while removing one thing must not end all sweeping for the life of the worker.
+            except Exception:
+                log.exception("sweep.crashed")
             await asyncio.sleep(self._given.settings.sweep_every.total_seconds())
 
     async def _partition_for_ever(self) -> None:

@@ -120,9 +120,18 @@ async def test_redirects_end(names: dict[str, str]) -> None:
     assert unfollowed.status == 302
 
 
-async def test_a_preview_host_without_an_address_is_asked_at_the_entrance(names: dict[str, str]) -> None:
-    async with against(answer(200, b"<p>site</p>"), names) as (server, run):
-        reply = await run.web.alb.preview("https://edit.acme.webordinary.invalid/session/t1/page?x=1")
+async def test_a_preview_host_without_an_address_is_asked_where_the_router_is_said_to_be(
+    names: dict[str, str],
+) -> None:
+    preview = "https://edit.acme.webordinary.invalid/session/t1/page?x=1"
+    async with bad_server(answer(200, b"<p>site</p>")) as server:
+        told = {**names, **LIMITS, "ALB_ENDPOINT": server.url}
+        async with opened({**told, "ROUTER_ENDPOINT": server.url}) as run:
+            reply = await run.web.alb.preview(preview)
+        async with opened(told) as run:
+            lost = await run.web.alb.preview(preview)
+    assert lost.failure is not None
+    assert lost.failure.startswith("name not known")
     assert reply.status == 200
     assert server.requests[0].startswith("GET /session/t1/page?x=1 HTTP/1.1")
     assert "host: edit.acme.webordinary.invalid" in server.requests[0].lower()

@@ -228,6 +228,7 @@ def test_every_setting_is_described_and_can_be_set_by_its_variable() -> None:
         "log_format": "json",
         "log_level": "error",
         "worker.location": "here",
+        "worker.control_url": "https://ours.example/health",
     }
     listed = list(entries(Settings))
 

@@ -75,3 +75,24 @@ async def test_an_error_of_the_look_passes_through() -> None:
 
     with pytest.raises(PlatformError, match="refused"):
         await sight(FakeClock(), look, until=bool, within=timedelta(seconds=3), what="x", pace=FINE)
+
+
+class _Throttled(PlatformError):
+    transient = True
+
+
+async def test_a_passing_refusal_is_asked_past_and_told_if_it_lasts() -> None:
+    clock, refusals = FakeClock(), iter([True, True, False])
+
+    async def look() -> bool:
+        if next(refusals):
+            raise _Throttled("ThrottlingException")
+        return True
+
+    async def always() -> bool:
+        raise _Throttled("ThrottlingException")
+
+    seen = await sight(clock, look, until=bool, within=timedelta(seconds=9), what="a row", pace=DEAR)
+    assert seen.looks == 3
+    with pytest.raises(TimedOut, match="a row: wanted within 3 s, last saw ThrottlingException"):
+        await sight(clock, always, until=bool, within=timedelta(seconds=3), what="a row", pace=DEAR)

@@ -13,7 +13,6 @@ from pathlib import Path
 from rich.console import Console, RenderableType
 from rich.live import Live
 
-from synthetics import settings
 from synthetics.commands.demo.feed import Feed
 from synthetics.commands.demo.plan import HOST, Plan
 from synthetics.commands.demo.processes import Child
@@ -23,6 +22,8 @@ from synthetics.contract.probe import Probe
 
 _READY_WITHIN = 60.0
 _LOOK_EVERY = 1.5
+#: Neither credentials nor proxies nor settings of a real deployment may reach the demo's processes.
+_NEEDED = frozenset({"PATH", "HOME", "USER", "LANG", "TERM", "TMPDIR", "TZ", "VIRTUAL_ENV"})
 _GRACE_SERVICE, _GRACE_SANDBOX = 25.0, 10.0
 
 
@@ -140,8 +141,12 @@ async def _until_ready(feed: Feed, service: Child) -> None:
 
 
 def _own_environment() -> dict[str, str]:
-    """Ours without settings of the service: the demo is the same whatever is deployed from here."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(settings.PREFIX)}
+    """What any program needs, and nothing else: the demo is the same whatever is configured from here."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name in _NEEDED or name.startswith(("LC_", "PYTHON", "COVERAGE"))
+    }
 
 
 def _command() -> str:
