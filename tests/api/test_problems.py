@@ -66,6 +66,8 @@ async def test_nothing_acts_yet(client: AsyncClient, method: str) -> None:
         ("/api/v1/probes/open_document/runs?outcome=fine", "outcome.0"),
         ("/api/v1/probes/open_document/runs?" + "&".join(["outcome=passed"] * 9), "outcome"),
         ("/api/v1/probes/open_document/runs?page=2", "page"),
+        ("/api/v1/probes/open_document/runs?location=%00", "location"),
+        ("/api/v1/timings/opening?path=%00", "path"),
         ("/api/v1/probes/" + "x" * 201, "name"),
     ],
 )
