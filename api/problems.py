@@ -121,7 +121,10 @@ def _wants_page(request: Request) -> bool:
 
 
 def _bad_parameter(item: Mapping[str, Any]) -> BadParameter:
-    place = [str(part) for part in item["loc"] if part not in {"query", "path", "header", "body"}]
+    # The first part says where it came from; a parameter may well be called `path` itself.
+    where, *place = (str(part) for part in item["loc"])
+    if where not in {"query", "path", "header", "body"}:
+        place = [where, *place]
     message = str(item["msg"]).removeprefix("Value error, ")
     return BadParameter(parameter=".".join(place) or "query", detail=message)
 
