@@ -110,7 +110,7 @@ class Removal:
 
     async def _found(self, client_id: str, known: Known) -> Found:
         found = Found()
-        found.tasks = [task for task in await self._tasks.own(client_id=client_id) if not task.leaving]
+        found.tasks = [task for task in await self._tasks.every_own() if not task.leaving]
         known.sessions |= {task.session_id for task in found.tasks if task.session_id}
         found.queues = await self._queues.containers_with_queues(client_id)
         self._know_containers(known, {*found.queues, *(task.container_id for task in found.tasks)})

@@ -83,6 +83,10 @@ class Tasks:
         ]
         return sorted(matching, key=lambda task: str(task.created_at or ""), reverse=True)
 
+    async def every_own(self) -> list[TaskView]:
+        """Every task meant to run that bears this run's mark, also one that was started for somebody else."""
+        return [task for task in await self._listed("RUNNING") if self._is_own(task)]
+
     async def describe(self, arn: str) -> TaskView | None:
         """A task by its ARN; None if ECS does not know it (any more)."""
         described = await self._described([arn])
@@ -126,6 +130,7 @@ class Tasks:
             self._guard.owns("client", task.client_id)
             or self._guard.owns("container", task.container_id)
             or self._guard.owns("session", task.session_id)
+            or self._guard.owns("user", task.environment.get("USER_ID"))
         )
 
     @staticmethod

@@ -198,3 +198,19 @@ async def test_raw_paths_and_upgrades(sandboxed: Run) -> None:
         assert answer.refused or answer.status in (400, 404, 502, 503), (path, answer)
     assert (await alb.get("/health")).status == 200
     assert (await sandboxed.web.hermes.health()).json()["status"] == "healthy"
+
+
+async def test_a_task_that_was_started_for_somebody_else_at_our_bidding_is_stopped_and_no_other(
+    sandboxed: Run, sandbox: RunningSandbox
+) -> None:
+    """A platform that takes nonsense may start a task under another client's name; the user is ours."""
+    web = sandboxed.web
+    ours = sandbox.run_task({"CLIENT_ID": "acme", "USER_ID": web.hermes.user(f"nobody-{web.client_id}")})
+    theirs = sandbox.run_task({"CLIENT_ID": "acme", "USER_ID": "jane@acme.example"})
+    await web.guard.belongings.intend("session", web.client_id, client=web.client_id)
+
+    await web.clean_up()
+
+    assert sandbox.task(ours)["desiredStatus"] == "STOPPED"
+    assert sandbox.task(theirs)["desiredStatus"] == "RUNNING"
+    sandbox.ecs.stop_task(cluster=sandbox.settings.cluster_name, task=theirs)
