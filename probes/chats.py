@@ -8,8 +8,8 @@ from functools import partial
 
 from probes.looks import RouterLooks
 from probes.platform import Context
+from probes.platform.dialects import RoutingDialect
 from probes.platform.phases import Instants, start_phases
-from probes.platform.settings import RoutingDialect
 from probes.platform.values import Activation, Reply, SessionRow, TaskView
 from probes.platform.workspace import Place, Workspace
 from synthetics.contract.waiting import DEAR, Sighting

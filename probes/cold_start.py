@@ -6,8 +6,8 @@ from probes import chats
 from probes.cases import cases
 from probes.chats import Chat, essential
 from probes.platform import Context
+from probes.platform.dialects import ActivateMode, RoutingDialect
 from probes.platform.phases import Instants, fitting, stop_phases
-from probes.platform.settings import ActivateMode, RoutingDialect
 from probes.platform.values import Reply
 from probes.timings import COLD_START, SHUTDOWN, WARM_START
 from synthetics.contract import expect

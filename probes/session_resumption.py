@@ -7,8 +7,8 @@ from probes import chats, sleepers
 from probes.cases import cases
 from probes.looks import RouterLooks
 from probes.platform import Context
+from probes.platform.dialects import ActivateMode, RoutingDialect
 from probes.platform.phases import Instants
-from probes.platform.settings import ActivateMode, RoutingDialect
 from probes.platform.values import Reply
 from probes.sleepers import Sleeper
 from probes.timings import RESUME, wake

@@ -10,9 +10,10 @@ from urllib.parse import urlsplit, urlunsplit
 from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
+from probes.platform.dialects import RoutingDialect
 from probes.platform.http import Http, Label
 from probes.platform.replies import LONGEST_BODY, RawAnswer, Reply, UpgradeAnswer
-from probes.platform.settings import PlatformSettings, RoutingDialect
+from probes.platform.settings import PlatformSettings
 from probes.platform.values import Activation, SessionRow
 from synthetics.errors import ProbeBroken
 

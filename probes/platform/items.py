@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from boto3.dynamodb.types import TypeSerializer
 
 from probes.platform.aws import Aws, AwsClients, AwsError
+from probes.platform.dialects import SessionKey
 from probes.platform.rows import Stored
-from probes.platform.settings import SessionKey
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import QueryInputTypeDef

@@ -5,7 +5,8 @@ from datetime import timedelta
 from functools import partial
 
 from probes.platform.aws import Aws, AwsClients, AwsError, clock_difference
-from probes.platform.settings import FileCheck, PlatformSettings
+from probes.platform.dialects import FileCheck
+from probes.platform.settings import PlatformSettings
 from probes.platform.values import ServiceView
 from probes.platform.webordinary import Webordinary
 from synthetics.clock import Clock

@@ -10,10 +10,11 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from probes.platform.dialects import ContainerIdForm
 from probes.platform.guard import Guard
 from probes.platform.hermes import Hermes
 from probes.platform.queues import Queues
-from probes.platform.settings import ContainerIdForm, PlatformSettings
+from probes.platform.settings import PlatformSettings
 from probes.platform.tables import Tables
 from probes.platform.tasks import Tasks
 from probes.platform.values import TaskView

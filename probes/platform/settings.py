@@ -8,143 +8,27 @@ are in milliseconds. Inside they are all `timedelta`.
 
 import difflib
 import os
-import re
 from collections.abc import Mapping
 from datetime import timedelta
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
-from urllib.parse import urlsplit
+from typing import Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
+from probes.platform.dialects import (
+    ActivateMode,
+    ContainerIdForm,
+    Environment,
+    FileCheck,
+    QueueCleanupOn,
+    RoutingDialect,
+    SessionFactory,
+    SessionKey,
+    TaskCountSource,
+    WorkspaceLayout,
+)
+from probes.platform.units import Codes, Hours, Milliseconds, Minutes, Name, Names, Seconds, Url
 from synthetics.errors import SettingsError
-
-
-class RoutingDialect(StrEnum):
-    """Who answers `/session/{id}`, and whether that id is a session's or a thread's."""
-
-    PATH = "path"
-    LAMBDA = "lambda"
-
-
-class ActivateMode(StrEnum):
-    """Whether activate answers at once or when the session is active."""
-
-    ASYNC = "async"
-    SYNC = "sync"
-
-
-class SessionKey(StrEnum):
-    """The sessions table's key; `auto` asks the table."""
-
-    AUTO = "auto"
-    SIMPLE = "simple"
-    COMPOSITE = "composite"
-
-
-class ContainerIdForm(StrEnum):
-    """What a container's id is made of."""
-
-    CLIENT_PROJECT_USER = "client-project-user"
-    CLIENT_THREAD_USER = "client-thread-user"
-    SESSION_ID = "session-id"
-
-
-class TaskCountSource(StrEnum):
-    """What "the number of edit tasks" means."""
-
-    SERVICE = "service"
-    CLUSTER = "cluster"
-    BOTH = "both"
-
-
-class WorkspaceLayout(StrEnum):
-    """Where under the mount a workspace lies."""
-
-    CLIENT_USER_PROJECT = "client/user/project"
-    CLIENT_PROJECT_ID = "client/projectId"
-    CLIENT_PROJECT = "client/project"
-
-
-class FileCheck(StrEnum):
-    """How a probe looks inside a workspace."""
-
-    ECS_EXEC = "ecs-exec"
-    HTTP_API = "http-api"
-    GIT_REMOTE = "git-remote"
-    EFS_MOUNT = "efs-mount"
-
-
-class SessionFactory(StrEnum):
-    """How a probe opens a multi-session chat."""
-
-    HTTP = "http"
-    DIRECT = "direct"
-    EMAIL = "email"
-
-
-class QueueCleanupOn(StrEnum):
-    """When a queue set must be gone."""
-
-    CONTAINER_TERMINATION = "container-termination"
-    SESSION_CLOSE = "session-close"
-
-
-class Environment(StrEnum):
-    """Whether anyone else uses this deployment; only an isolated one may be broken on purpose."""
-
-    SHARED = "shared"
-    ISOLATED = "isolated"
-
-
-def _duration(unit: timedelta) -> BeforeValidator:
-    def read(value: object) -> object:
-        if isinstance(value, timedelta):
-            return value
-        if isinstance(value, bool) or not isinstance(value, int | float | str):
-            raise ValueError("a number above zero")
-        try:
-            length = float(value) * unit
-        except (ValueError, OverflowError):
-            raise ValueError("a number above zero") from None
-        if length <= timedelta(0):
-            raise ValueError("a number above zero")
-        return length
-
-    return BeforeValidator(read)
-
-
-def _url(value: object) -> object:
-    text = str(value).rstrip("/")
-    try:
-        parts = urlsplit(text)
-        usable = parts.scheme in ("http", "https") and parts.hostname and (parts.port or 1)
-    except ValueError:
-        usable = False
-    if not usable:
-        raise ValueError("an address such as https://host or http://127.0.0.1:8000")
-    return text
-
-
-def _codes(value: object) -> object:
-    if isinstance(value, str):
-        return [part for part in re.split(r"[,\s{}]+", value) if part]
-    return [value] if isinstance(value, int) else value
-
-
-def _names(value: object) -> object:
-    return [part for part in re.split(r"[,\s]+", value) if part] if isinstance(value, str) else value
-
-
-Seconds = Annotated[timedelta, _duration(timedelta(seconds=1))]
-Milliseconds = Annotated[timedelta, _duration(timedelta(milliseconds=1))]
-Minutes = Annotated[timedelta, _duration(timedelta(minutes=1))]
-Hours = Annotated[timedelta, _duration(timedelta(hours=1))]
-Url = Annotated[str, BeforeValidator(_url)]
-Codes = Annotated[frozenset[int], BeforeValidator(_codes)]
-Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
-Name = Annotated[str, Field(min_length=1, max_length=255)]
 
 _SEED_ALB = "https://webordinary-edit-alb-916355172.us-west-2.elb.amazonaws.com"
 

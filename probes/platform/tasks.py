@@ -4,8 +4,9 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from probes.platform.aws import Aws, AwsClients, AwsError
+from probes.platform.dialects import TaskCountSource
 from probes.platform.guard import Guard
-from probes.platform.settings import PlatformSettings, TaskCountSource
+from probes.platform.settings import PlatformSettings
 from probes.platform.values import ServiceView, TaskCount, TaskView
 from synthetics.errors import GuardRefused, PlatformError, ProbeBroken
 

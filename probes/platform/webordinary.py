@@ -5,13 +5,14 @@ from typing import TypeAlias
 
 from probes.platform.alb import Alb
 from probes.platform.aws import Aws, AwsClients
+from probes.platform.dialects import ContainerIdForm
 from probes.platform.guard import Belongings, Guard
 from probes.platform.hermes import Hermes
 from probes.platform.http import Http
 from probes.platform.items import Shapes
 from probes.platform.queues import Queues
 from probes.platform.removal import Known, Removal
-from probes.platform.settings import ContainerIdForm, PlatformSettings
+from probes.platform.settings import PlatformSettings
 from probes.platform.tables import Tables
 from probes.platform.tasks import Tasks, sanitised
 from probes.platform.workspace import Workspaces

@@ -13,10 +13,11 @@ from datetime import timedelta
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
+from probes.platform.dialects import FileCheck, WorkspaceLayout
 from probes.platform.guard import Guard
 from probes.platform.http import Http, Label
 from probes.platform.replies import Reply
-from probes.platform.settings import FileCheck, PlatformSettings, WorkspaceLayout
+from probes.platform.settings import PlatformSettings
 from probes.platform.values import WorkspaceStatus
 from synthetics.errors import PlatformError, ProbeBroken, SettingsError, TimedOut, Unexpected
 

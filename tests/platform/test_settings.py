@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from probes.platform.settings import PlatformSettings, SessionKey, load, setting_name
+from probes.platform.dialects import SessionKey
+from probes.platform.settings import PlatformSettings, load, setting_name
 from synthetics.errors import SettingsError
 
 SEED = "https://webordinary-edit-alb-916355172.us-west-2.elb.amazonaws.com"
