@@ -1,0 +1,13 @@
+"""Every fault there is, family by family."""
+
+from sandbox.faults import starting
+from sandbox.faults.spec import FaultSpec, UnknownFault, unknown
+
+FAULTS: dict[str, FaultSpec] = {spec.name: spec for family in (starting,) for spec in family.FAULTS}
+
+
+def fault_spec(name: str) -> FaultSpec:
+    """The fault of this name; raises UnknownFault with the nearest name."""
+    if name not in FAULTS:
+        raise UnknownFault(unknown("fault", name, FAULTS))
+    return FAULTS[name]

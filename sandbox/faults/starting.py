@@ -1,0 +1,41 @@
+"""Faults of starting, waking and sleeping."""
+
+from sandbox.faults.spec import FaultSpec
+
+FAULTS = (
+    FaultSpec(
+        "slow-image-pull",
+        ("CS-01", "CS-06", "SR-01", "SR-09"),
+        "Pulling the image takes far longer (factor on the pull, plus amount in platform seconds).",
+        {"factor": 1.0, "amount": 90.0},
+    ),
+    FaultSpec(
+        "slow-boot",
+        ("CS-01", "CS-06", "SR-01", "SR-09"),
+        "A started container takes far longer until it answers (factor, plus amount in platform seconds).",
+        {"factor": 1.0, "amount": 90.0},
+    ),
+    FaultSpec("task-never-starts", ("CS-01", "SR-01"), "A task stays PENDING until somebody stops it."),
+    FaultSpec("capacity-refused", ("CS-01", "SR-01", "SR-10"), "RunTask answers with a capacity failure."),
+    FaultSpec("hermes-down", ("AR-12", "CS-01", "SR-02"), "Hermes has no healthy task: the ALB answers 503."),
+    FaultSpec("activate-error", ("CS-01", "CS-07"), "Activate answers 500 with a reason and makes nothing."),
+    FaultSpec(
+        "activate-hangs",
+        ("CS-07",),
+        "Activate makes the session but answers too late (amount in platform seconds).",
+        {"amount": 120.0},
+    ),
+    FaultSpec(
+        "preview-broken",
+        ("CS-01", "AR-04"),
+        "The container is healthy but its site answers with this status.",
+        {"status": 500},
+    ),
+    FaultSpec(
+        "wake-fails", ("SR-01", "SR-04", "SR-09"), "Resuming a stopped session answers 500 with a reason."
+    ),
+    FaultSpec("wake-starts-two-tasks", ("SR-08",), "One wake starts two tasks."),
+    FaultSpec("stuck-starting", ("SR-01", "SR-10"), "The container row stays `starting` though the task runs."),
+    FaultSpec("never-sleeps", ("CS-01", "CS-03", "CL-04", "AS-05"), "An idle container stays awake."),
+    FaultSpec("work-lost-on-sleep", ("AS-06", "CL-05"), "Unsaved work is thrown away when a container sleeps."),
+)
