@@ -19,17 +19,18 @@ from synthetics.model.timing import ZERO, Phase
 
 OPEN = Step("a_chat_is_opened", budget=timedelta(seconds=60))
 TALK = Step("a_command_is_answered", budget=timedelta(seconds=30))
-STAY = Step("it_stays_while_threads_are_mapped", budget=timedelta(minutes=7))
-SLEEP = Step("it_goes_to_sleep", budget=timedelta(minutes=7))
+STAY = Step("it_stays_while_threads_are_mapped", budget=timedelta(seconds=30), sleeps=2)
+SLEEP = Step("it_goes_to_sleep", budget=timedelta(seconds=30), sleeps=1)
 WAKE = Step("a_message_wakes_it", budget=timedelta(seconds=60))
-CLEAN = Step("it_sleeps_again_with_nothing_to_save", budget=timedelta(minutes=7))
+CLEAN = Step("it_sleeps_again_with_nothing_to_save", budget=timedelta(seconds=60), sleeps=1)
 
 SPEC = ProbeSpec(
     name="auto-sleep",
     owner="platform",
     severity=Severity.TICKET,
     every=timedelta(hours=1),
-    timeout=timedelta(minutes=40),
+    timeout=timedelta(minutes=12),
+    sleeps=4,
     steps=(OPEN, TALK, STAY, SLEEP, WAKE, CLEAN),
     cases=cases("AS-01", "AS-03", "AS-04", "AS-05", "AS-06", "AS-08", "AS-09"),
     timings=(RESPONSE, SHUTDOWN, wake("message")),
@@ -226,7 +227,7 @@ async def goes_to_sleep(ctx: Context, chat: Chat, container_id: str) -> None:
         await ctx.eventually(
             look,
             until=bool,
-            within=chats.patience(ctx),
+            within=web.settings.sleep_patience,
             what=f"container {container_id} stopped after the idle limit",
             pace=DEAR,
         )
@@ -296,7 +297,7 @@ async def clean_tree_is_left_alone(ctx: Context, chat: Chat, container_id: str) 
         await ctx.eventually(
             lambda: web.tables.container(container_id),
             until=lambda row: row is None or row.status == "stopped",
-            within=chats.patience(ctx),
+            within=web.settings.sleep_patience,
             what=f"container {container_id} stopped after the idle limit",
             pace=DEAR,
         )

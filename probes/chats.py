@@ -100,12 +100,6 @@ def workspace_of(ctx: Context, chat: Chat) -> Workspace | None:
     )
 
 
-def patience(ctx: Context) -> timedelta:
-    """How long going to sleep may take: the idle limit (or the suite's wait, if longer) and the scale-down."""
-    settings = ctx.platform.settings
-    return max(settings.idle_timeout, settings.session_expiry_timeout) + settings.scale_down_timeout
-
-
 def stranger(ctx: Context) -> SessionRow:
     """A session that nobody ever made, to hold the readiness signal against."""
     session_id = f"{ctx.platform.client_id}-never-made"

@@ -23,14 +23,15 @@ PREVIEW = Step("the_preview_appears", budget=timedelta(seconds=10))
 EDIT = Step("the_change_is_there", budget=timedelta(seconds=30))
 WARM = Step("the_next_session_is_warm", budget=timedelta(seconds=10))
 EXPIRE = Step("a_session_expires", budget=timedelta(seconds=10))
-SLEEP = Step("everything_goes_to_sleep", budget=timedelta(minutes=7))
+SLEEP = Step("everything_goes_to_sleep", budget=timedelta(seconds=30), sleeps=1)
 
 SPEC = ProbeSpec(
     name="cold-start",
     owner="platform",
     severity=Severity.PAGE,
     every=timedelta(minutes=15),
-    timeout=timedelta(minutes=13),
+    timeout=timedelta(minutes=7.5),
+    sleeps=1,
     steps=(NONSENSE, ASK, START, PREVIEW, EDIT, WARM, EXPIRE, SLEEP),
     cases=cases("CS-01", "CS-02", "CS-03", "CS-04", "CS-05", "CS-06", "CS-07", "CS-08"),
     timings=(COLD_START, WARM_START, SHUTDOWN),
@@ -270,7 +271,7 @@ async def everything_sleeps(ctx: Context, chat: Chat) -> None:
         gone = await ctx.sighting(
             web.tasks.count,
             until=lambda count: count.total == 0,
-            within=chats.patience(ctx),
+            within=web.settings.sleep_patience,
             what="edit tasks after the idle limit to be 0",
             pace=DEAR,
         )

@@ -2,13 +2,16 @@
 
 import asyncio
 import contextlib
+import fcntl
 import json
+import os
 import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from sandbox.aws import AwsEndpoint
 from sandbox.control import Control
@@ -40,6 +43,13 @@ class Sandbox:
         return monitor_settings(self.settings)
 
 
+class DirectoryInUse(Exception):
+    """Another sandbox lives in this directory; two would write over each other's workspaces and truth."""
+
+    def __init__(self, directory: Path, pid: str) -> None:
+        super().__init__(f"another sandbox runs in {directory}" + (f" (process {pid})" if pid else ""))
+
+
 @dataclass(frozen=True, slots=True)
 class _Listeners:
     alb: socket.socket
@@ -52,9 +62,11 @@ class _Listeners:
 async def sandbox(settings: SandboxSettings) -> AsyncIterator[Sandbox]:
     """A sandbox that is ready to be used; everything it started is gone afterwards.
 
-    Raises OSError naming the address if a port is taken.
+    Raises OSError naming the address if a port is taken, DirectoryInUse if another sandbox lives where this
+    one is to live.
     """
     async with AsyncExitStack() as stack:
+        stack.enter_context(_alone(settings.directory))
         listeners = stack.enter_context(_listeners(settings))
         subnet = Subnet(settings.subnet)
         stack.callback(subnet.close)
@@ -118,6 +130,22 @@ async def serve(settings: SandboxSettings, *, ready: Callable[[Sandbox], None]) 
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
+
+
+@contextlib.contextmanager
+def _alone(directory: Path) -> Iterator[None]:
+    """Hold the directory for this sandbox: the kernel lets it go with the process, however that ends."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / "lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise DirectoryInUse(directory, lock.read().strip()) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
 
 
 @contextlib.contextmanager

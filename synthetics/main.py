@@ -26,6 +26,7 @@ from synthetics.metrics.collectors import Metrics
 from synthetics.metrics.exporter import Exporter, new_registry
 from synthetics.metrics.states import StateGauges
 from synthetics.model.run import Run
+from synthetics.model.timing import ZERO
 from synthetics.queries import Reads
 from synthetics.queries.readiness import Readiness
 from synthetics.queries.values import RunSummary
@@ -57,22 +58,35 @@ class Configuration:
         return probes.platform_of(self.platform_settings)
 
 
-def load(config: Path | None = None) -> Configuration:
-    """All settings, read once. Raises SettingsError with every mistake there is."""
-    reading = engine_settings.examine(config, os.environ, known_probes=[probe.name for probe in CATALOGUE])
+def load(config: Path | None = None, *, asking: bool = True) -> Configuration:
+    """All settings, read once. Raises SettingsError with every mistake there is.
+
+    `asking`: whether the platform is going to be asked anything; then what that needs must be set.
+    """
+    reading = engine_settings.examine(config, os.environ, known_probes=_names())
     problems = list(reading.problems)
-    platform_settings, plan = None, None
+    platform_settings, plan, sleep_patience = None, None, ZERO
     try:
         platform_settings = probes.load_settings(reading.platform)
+        sleep_patience = platform_settings.sleep_patience
+        problems += platform_settings.unset() if asking else ()
     except SettingsError as error:
         problems += error.problems
     try:
-        plan = scheduled(CATALOGUE, reading.probes)
+        plan = scheduled(CATALOGUE, reading.probes, sleep_patience=sleep_patience)
     except SettingsError as error:
         problems += error.problems
     if problems or reading.settings is None or platform_settings is None or plan is None:
         raise SettingsError(problems)
     return Configuration(reading.settings, platform_settings, plan)
+
+
+def load_own(config: Path | None = None) -> Settings:
+    """The engine's settings alone, for what needs a database and no platform. Raises SettingsError.
+
+    The platform's variables have no prefix: in a shell they may well be somebody else's.
+    """
+    return engine_settings.load(config, os.environ, known_probes=_names())
 
 
 async def serve(configuration: Configuration, role: str) -> None:
@@ -151,9 +165,9 @@ async def check(configuration: Configuration) -> list[Finding]:
     return findings
 
 
-async def migrate(configuration: Configuration) -> str:
+async def migrate(settings: Settings) -> str:
     """Bring the schema up to date, make the next months' partitions; a sentence about it."""
-    async with _database(configuration.settings) as database:
+    async with _database(settings) as database:
         url = database.url.render_as_string(hide_password=False)
         before = await asyncio.to_thread(migrating.revision, url)
         after = await asyncio.to_thread(migrating.upgrade, url)
@@ -169,9 +183,9 @@ async def sweep(configuration: Configuration, dry_run: bool) -> SweepReport:
         return await Sweep(database, platform).once(dry_run=dry_run)
 
 
-async def recent_runs(configuration: Configuration, probe: str | None, limit: int) -> list[RunSummary]:
+async def recent_runs(settings: Settings, probe: str | None, limit: int) -> list[RunSummary]:
     """The newest runs, newest first, those in flight included."""
-    async with _database(configuration.settings) as database:
+    async with _database(settings) as database:
         await migrating.verify(database)
         return await Reads.of(database, SystemClock()).history.newest(probe, limit)
 
@@ -262,6 +276,10 @@ async def _database_findings(database: Database) -> list[Finding]:
 def _metrics(configuration: Configuration) -> tuple[Metrics, CollectorRegistry]:
     registry = new_registry()
     return Metrics(registry, probes=[entry.probe.spec for entry in configuration.plan]), registry
+
+
+def _names() -> list[str]:
+    return [probe.name for probe in CATALOGUE]
 
 
 def _worker_name(settings: Settings) -> str:

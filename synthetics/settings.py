@@ -85,8 +85,12 @@ class ProbeOverride(Part):
     """What a deployment may change of one probe."""
 
     enabled: bool = Field(True, description="Whether it is scheduled at all.")
-    every: Seconds | None = Field(None, description="Its interval; the probe's own if unset.")
-    timeout: Seconds | None = Field(None, description="Its time limit; the probe's own if unset.")
+    every: Seconds | None = Field(
+        None, description="Its interval; if unset the probe's own, or a multiple that is long enough."
+    )
+    timeout: Seconds | None = Field(
+        None, description="Its time limit; if unset the probe's own, and the platform's sleeps."
+    )
 
 
 class Settings(Part):

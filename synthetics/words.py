@@ -65,6 +65,11 @@ def in_words(took: timedelta) -> str:
     return " ".join(f"{count} {unit}" for count, unit in parts if count)
 
 
+def counted(number: int, what: str) -> str:
+    """`1 run`, `2 runs`."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 def _of_text(text: str) -> timedelta:
     compact = text.strip().replace(" ", "").lower()
     if re.fullmatch(r"\d+(\.\d+)?", compact):

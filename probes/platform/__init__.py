@@ -34,7 +34,8 @@ class WebordinaryPlatform:
         self._clients = AwsClients(settings)
         self._shapes = Shapes()
         self._tls = Tls.load()
-        entrances = (settings.alb, settings.hermes, settings.api, settings.router)
+        known = not settings.unset()
+        entrances = (settings.alb, settings.hermes, settings.api, settings.router) if known else ()
         hosts = frozenset(urlsplit(entrance).hostname or "" for entrance in entrances)
         self._trusted = frozenset() if settings.verify_tls else hosts
         self._clock = SystemClock()

@@ -6,7 +6,7 @@ from functools import partial
 
 from probes.platform.aws import Aws, AwsClients, AwsError, clock_difference
 from probes.platform.dialects import FileCheck
-from probes.platform.settings import PlatformSettings
+from probes.platform.settings import NO_ENTRANCE, PlatformSettings
 from probes.platform.values import ServiceView
 from probes.platform.webordinary import Webordinary
 from synthetics.clock import Clock
@@ -59,8 +59,11 @@ async def preflight(web: Webordinary, aws: Aws, clock: Clock) -> list[Finding]:
             f"queues {settings.queue_prefix}*", lambda: web.queues.containers_with_queues(web.client_id)
         )
     )
-    findings.append(await _entrance(web))
-    findings.append(await _hermes(web))
+    if settings.unset():
+        findings.append(Finding("load balancer and Hermes", "ALB_ENDPOINT is not set", NO_ENTRANCE))
+    else:
+        findings.append(await _entrance(web))
+        findings.append(await _hermes(web))
     findings.append(_workspaces(web))
     return findings
 

@@ -30,11 +30,16 @@ from probes.platform.dialects import (
 from probes.platform.units import Codes, Hours, Milliseconds, Minutes, Name, Names, Seconds, Url
 from synthetics.errors import SettingsError
 
-_SEED_ALB = "https://webordinary-edit-alb-916355172.us-west-2.elb.amazonaws.com"
-
 
 def _seconds(number: float) -> timedelta:
     return timedelta(seconds=number)
+
+
+#: What to do about an entrance that nobody set.
+NO_ENTRANCE = (
+    "give the address of the platform's load balancer, or take the lines that `synthetics sandbox` prints "
+    "for a platform on this machine"
+)
 
 
 class PlatformSettings(BaseModel):
@@ -134,7 +139,7 @@ class PlatformSettings(BaseModel):
     security_groups: Names = Field((), description="What launched tasks belong to.")
 
     # Ways in.
-    alb_endpoint: Url = Field(_SEED_ALB, description="The one public entrance.")
+    alb_endpoint: Url | None = Field(None, description="The one public entrance; nothing is asked without it.")
     alb_url: Url | None = Field(None, description="Used where ALB_ENDPOINT is not set.")
     alb_dns_name: str | None = Field(None, description="Used where neither ALB_ENDPOINT nor ALB_URL is set.")
     hermes_endpoint: Url | None = Field(None, description="{ALB_ENDPOINT}/hermes if unset.")
@@ -319,12 +324,12 @@ class PlatformSettings(BaseModel):
 
     @property
     def alb(self) -> str:
-        """The one public entrance, without a slash at its end."""
-        if "alb_endpoint" in self.model_fields_set:
-            return self.alb_endpoint
-        if self.alb_url is not None:
-            return self.alb_url
-        return f"https://{self.alb_dns_name}" if self.alb_dns_name else self.alb_endpoint
+        """The one public entrance, without a slash at its end. Raises SettingsError if nobody set it."""
+        named = f"https://{self.alb_dns_name}" if self.alb_dns_name else None
+        entrance = self.alb_endpoint or self.alb_url or named
+        if entrance is None:
+            raise SettingsError(self.unset())
+        return entrance
 
     @property
     def hermes(self) -> str:
@@ -338,6 +343,17 @@ class PlatformSettings(BaseModel):
     def router(self) -> str:
         """Where requests for preview hosts are sent, with the preview's name as Host header."""
         return self.router_endpoint or self.alb
+
+    def unset(self) -> tuple[str, ...]:
+        """What must be set before anything can be asked of the platform and is not, one sentence each."""
+        if self.alb_endpoint or self.alb_url or self.alb_dns_name:
+            return ()
+        return (f"ALB_ENDPOINT: not set; {NO_ENTRANCE}",)
+
+    @property
+    def sleep_patience(self) -> timedelta:
+        """How long going to sleep may take: the idle limit or the suite's wait, then the scale-down."""
+        return max(self.idle_timeout, self.session_expiry_timeout) + self.scale_down_timeout
 
     def patience(self, limit: timedelta) -> timedelta:
         """How long to wait for activate or resume: in sync mode they answer when the container is ready."""

@@ -13,27 +13,32 @@ from synthetics import log
 from synthetics.commands.rendering import STYLES, mark
 from synthetics.commands.run import choose
 from synthetics.commands.shell import ConfigOption, JsonOption, out, run_async
-from synthetics.contract.probe import Probe
 from synthetics.words import in_words
 
-if TYPE_CHECKING:  # it brings the store along, which listing probes does not need
+if TYPE_CHECKING:  # it brings the store along, which not every command needs
     from synthetics.queries.values import RunSummary
+    from synthetics.scheduling.catalogue import Scheduled
 
 
-def probes(as_json: JsonOption = False) -> None:
-    """List every probe: its promise, how often it runs, and the cases it checks."""
+def probes(as_json: JsonOption = False, config: ConfigOption = None) -> None:
+    """List every probe as it runs here: its promise, how often, its time limit, and the cases it checks."""
     from synthetics import main  # the whole service: only where it is needed
 
+    plan = main.load(config, asking=False).plan
     if as_json:
-        _write([_probe_document(probe) for probe in main.CATALOGUE])
+        _write([_probe_document(entry) for entry in plan])
         return
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    for column in ("probe", "promise", "every", "cases"):
+    for column in ("probe", "promise", "every", "limit", "cases"):
         table.add_column(column, overflow="fold")
-    for probe in main.CATALOGUE:
-        cases = " ".join(case.id for case in probe.spec.cases)
+    for entry in plan:
+        spec = entry.probe.spec
         table.add_row(
-            Text(probe.name, style="bold"), Text(probe.promise), in_words(probe.spec.every), Text(cases)
+            Text(entry.name, style="bold"),
+            Text(entry.probe.promise),
+            in_words(spec.every) if entry.enabled else "never",
+            in_words(spec.timeout),
+            Text(" ".join(case.id for case in spec.cases)),
         )
     out().print(table)
 
@@ -48,9 +53,9 @@ def runs(
     from synthetics import main  # the whole service: only where it is needed
 
     probe = choose([name], every=False, catalogue=main.CATALOGUE)[0].name if name else None
-    configuration = main.load(config)
-    log.configure(configuration.settings.log_format, "warning")
-    found = run_async(lambda: main.recent_runs(configuration, probe, limit))
+    settings = main.load_own(config)
+    log.configure(settings.log_format, "warning")
+    found = run_async(lambda: main.recent_runs(settings, probe, limit))
     if as_json:
         _write([_run_document(run) for run in found])
     elif found:
@@ -95,15 +100,17 @@ def _run_document(run: "RunSummary") -> dict[str, object]:
     }
 
 
-def _probe_document(probe: Probe) -> dict[str, object]:
-    spec = probe.spec
+def _probe_document(entry: "Scheduled") -> dict[str, object]:
+    spec = entry.probe.spec
     return {
         "name": spec.name,
-        "promise": probe.promise,
+        "promise": entry.probe.promise,
+        "enabled": entry.enabled,
         "owner": spec.owner,
         "severity": spec.severity.value,
         "every_seconds": spec.every.total_seconds(),
         "timeout_seconds": spec.timeout.total_seconds(),
+        "sleeps": spec.sleeps,
         "steps": [{"name": step.name, "budget_seconds": step.budget.total_seconds()} for step in spec.steps],
         "cases": [{"id": case.id, "promise": case.promise, "effect": case.effect.value} for case in spec.cases],
         "timings": [

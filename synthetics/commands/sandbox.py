@@ -77,7 +77,8 @@ def sandbox(
 ) -> None:
     """Run a small platform on this machine until Ctrl-C, and print what points a monitor at it."""
     require_sandbox()
-    from sandbox.main import sandbox as running_sandbox  # only here: nothing else may lean on it
+    from sandbox.main import DirectoryInUse  # only here: nothing else may lean on it
+    from sandbox.main import sandbox as running_sandbox
 
     known = settings.load(config, os.environ)
     log.configure(known.log_format, known.log_level)
@@ -107,6 +108,11 @@ def sandbox(
     try:
         with redirect_stdout(sys.stderr):
             run_async(live, on_stop="Stopping the sandbox.", when_stopped=ExitCode.PASSED)
+    except DirectoryInUse as error:
+        raise Refused(
+            f"The sandbox cannot start: {error}. Stop that one, or give this one a place of its own with "
+            "--directory."
+        ) from error
     except OSError as error:
         if error.errno not in (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES):
             raise

@@ -12,6 +12,7 @@ from synthetics import log
 from synthetics.commands.shell import ConfigOption, ExitCode, out, run_async
 from synthetics.log import LogLevel
 from synthetics.model.resource import Resource
+from synthetics.words import counted
 
 
 class Role(StrEnum):
@@ -31,7 +32,7 @@ def serve(
     """Run the service until it is told to stop; SIGTERM drains it."""
     from synthetics import main  # the whole service: only where it is needed
 
-    configuration = main.load(config)
+    configuration = main.load(config, asking=role is not Role.API)
     log.configure(configuration.settings.log_format, configuration.settings.log_level)
     asyncio.run(main.serve(configuration, role.value))
 
@@ -40,16 +41,16 @@ def migrate(config: ConfigOption = None) -> None:
     """Bring the database's schema to what this version needs."""
     from synthetics import main  # the whole service: only where it is needed
 
-    configuration = main.load(config)
-    log.configure(configuration.settings.log_format, LogLevel.WARNING)
-    out().print(run_async(lambda: main.migrate(configuration)))
+    settings = main.load_own(config)
+    log.configure(settings.log_format, LogLevel.WARNING)
+    out().print(run_async(lambda: main.migrate(settings)))
 
 
 def check(config: ConfigOption = None) -> None:
     """Try settings, database, rights and endpoints, harmlessly, and tell every finding at once."""
     from synthetics import main  # the whole service: only where it is needed
 
-    configuration = main.load(config)
+    configuration = main.load(config, asking=False)  # what is missing is a finding, beside all others
     log.configure(configuration.settings.log_format, LogLevel.ERROR)
     findings = run_async(lambda: main.check(configuration))
     table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
@@ -85,9 +86,14 @@ def sweep(
         *(f"stuck    {_entry(entry)}: {entry.last_error}" for entry in report.stuck),
     ]
     if report.closed:
-        told.append(f"closed   {report.closed} abandoned runs")
+        told.append(f"closed   {counted(report.closed, 'abandoned run')}")
     for line in told or ["Nothing was left behind."]:
         out().print(line, markup=False)
+    if report.under_way is not None:
+        out().print(
+            f"{counted(report.under_way.count, 'run')} under way: what they made is left alone until they end, "
+            f"or until {report.under_way.until:%Y-%m-%d %H:%M:%S}Z if nothing more is heard of them."
+        )
     raise typer.Exit(ExitCode.FAILED if report.stuck else ExitCode.PASSED)
 
 

@@ -118,11 +118,12 @@ class ProbeContext(Generic[P]):
     @asynccontextmanager
     async def step(self, step: Step) -> AsyncIterator[None]:
         """Time one declared step, and keep how it ended whatever ended it."""
-        if self._steps.get(step.name) is not step:
+        declared = self._steps.get(step.name)
+        if declared is None:
             raise UndeclaredName(f"step {step.name!r} is not declared by probe {self.spec.name}")
         if step.name in self._done:
             raise ProbeBroken(f"step {step.name!r} was entered twice in one run")
-        self._progress.step_started(self.probe, step)
+        self._progress.step_started(self.probe, declared)
         began = self._clock.monotonic()
         outcome = StepOutcome.INTERRUPTED
         try:
@@ -133,9 +134,9 @@ class ProbeContext(Generic[P]):
             raise
         finally:
             self._done[step.name] = result = StepResult(
-                step.name,
+                declared.name,
                 outcome,
-                step.budget,
+                declared.budget,
                 offset=timedelta(seconds=began - self._began),
                 took=timedelta(seconds=self._clock.monotonic() - began),
             )

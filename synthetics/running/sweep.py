@@ -20,12 +20,16 @@ _LOCK = frozenset({"sweep"})
 
 @dataclass(frozen=True, slots=True)
 class SweepReport:
-    """What one sweep found and did. `stuck` entries carry why they are still there."""
+    """What one sweep found and did. `stuck` entries carry why they are still there.
+
+    `under_way`: runs that go on, or may go on; what they made was not looked at.
+    """
 
     closed: int = 0
     removed: tuple[Resource, ...] = ()
     stuck: tuple[Resource, ...] = ()
     found: tuple[Resource, ...] = field(default=())
+    under_way: runs.UnderWay | None = None
 
 
 class Sweep:
@@ -52,11 +56,12 @@ class Sweep:
         async with locks.hold(self._database, exclusive=_LOCK, shared=frozenset(), within=self._patience):
             closed = 0 if dry_run else await self._close_abandoned()
             async with self._database.transaction() as connection:
-                found = await resources.open_of_ended_runs(connection, _BATCH)
+                found = await resources.open_of_ended_runs(connection, _BATCH, silent=dry_run)
+                under_way = await runs.under_way(connection)
             ordered = sorted(found, key=lambda entry: self._platform.removal_order(entry.kind))
             if dry_run:
-                return SweepReport(found=tuple(ordered))
-            return await self._remove_all(ordered, closed)
+                return SweepReport(found=tuple(ordered), under_way=under_way)
+            return replace(await self._remove_all(ordered), closed=closed, under_way=under_way)
 
     async def _close_abandoned(self) -> int:
         async with self._database.transaction() as connection:
@@ -65,7 +70,7 @@ class Sweep:
             log.warning("run.abandoned", run_id=str(run.id), probe=run.probe, worker=run.worker)
         return len(abandoned)
 
-    async def _remove_all(self, entries: list[Resource], closed: int) -> SweepReport:
+    async def _remove_all(self, entries: list[Resource]) -> SweepReport:
         removed: list[Resource] = []
         stuck: list[Resource] = []
         for entry in entries:
@@ -82,4 +87,4 @@ class Sweep:
                 log.info("resource.removed", kind=entry.kind, name=entry.name, run_id=str(entry.run_id))
                 async with self._database.transaction() as connection:
                     await resources.gone(connection, entry.id)
-        return SweepReport(closed, tuple(removed), tuple(stuck), tuple(entries))
+        return SweepReport(removed=tuple(removed), stuck=tuple(stuck), found=tuple(entries))

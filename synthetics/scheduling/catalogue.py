@@ -30,8 +30,10 @@ class Scheduled:
         return min(self.grid.every / 2, _LONGEST_GRACE)
 
 
-def scheduled(probes: Sequence[Probe], overrides: Mapping[str, ProbeOverride]) -> tuple[Scheduled, ...]:
-    """Every probe as this deployment wants it.
+def scheduled(
+    probes: Sequence[Probe], overrides: Mapping[str, ProbeOverride], *, sleep_patience: timedelta
+) -> tuple[Scheduled, ...]:
+    """Every probe as this deployment wants it, where falling asleep may take `sleep_patience`.
 
     Raises SettingsError with every override that contradicts itself or its probe.
     """
@@ -39,9 +41,8 @@ def scheduled(probes: Sequence[Probe], overrides: Mapping[str, ProbeOverride]) -
     problems: list[str] = []
     for probe in probes:
         override = overrides.get(probe.name, ProbeOverride())
-        spec = probe.spec
         try:
-            spec = replace(spec, every=override.every or spec.every, timeout=override.timeout or spec.timeout)
+            spec = probe.spec.fitted(sleep_patience, every=override.every, timeout=override.timeout)
         except ValueError as error:
             problems.append(str(error))
             continue

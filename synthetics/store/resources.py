@@ -73,14 +73,19 @@ async def of_run(connection: AsyncConnection, run_id: UUID) -> list[Resource]:
     return [_resource(row) for row in found]
 
 
-async def open_of_ended_runs(connection: AsyncConnection, limit: int) -> list[Resource]:
+async def open_of_ended_runs(
+    connection: AsyncConnection, limit: int, *, silent: bool = False
+) -> list[Resource]:
     """What is not gone of at most `limit` runs that have ended, or of which there is no record.
 
+    `silent`: also of those whose lease has ended, which are about to be closed.
     A run's entries always come together, so that they can be removed in the platform's order. Runs whose
     removal failed least often come first: a thing that cannot be removed holds up nothing else.
     """
     is_open = resources.c.state != ResourceState.GONE.value
     goes_on = exists().where(runs.c.id == resources.c.run_id, runs.c.outcome.is_(None))
+    if silent:
+        goes_on = goes_on.where(runs.c.lease_until > func.now())
     chosen = (
         select(resources.c.run_id)
         .where(is_open, ~goes_on)

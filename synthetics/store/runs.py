@@ -5,7 +5,7 @@ Every function takes the connection of a transaction; the caller commits.
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 from uuid import UUID
@@ -51,6 +51,14 @@ class AbandonedRun:
     @property
     def probe(self) -> str:
         return self.key.probe
+
+
+@dataclass(frozen=True, slots=True)
+class UnderWay:
+    """How many runs have not ended, and when the last of their leases ends if it is not renewed."""
+
+    count: int
+    until: datetime
 
 
 async def claim(
@@ -185,6 +193,17 @@ async def in_flight(connection: AsyncConnection, probe: str, location: str) -> U
         .limit(1)
     )
     return found
+
+
+async def under_way(connection: AsyncConnection) -> UnderWay | None:
+    """The runs that have not ended and whose worker is, or may still be, alive; None if there are none."""
+    found = await connection.execute(
+        select(func.count(), func.max(runs.c.lease_until)).where(
+            runs.c.outcome.is_(None), runs.c.lease_until > func.now()
+        )
+    )
+    count, until = found.one()
+    return UnderWay(count, until.astimezone(UTC)) if count else None
 
 
 async def first_tick(connection: AsyncConnection, probe: str, location: str) -> datetime | None:

@@ -56,12 +56,42 @@ def test_all_mistakes_in_settings_are_told_at_once_whoever_reads_them(
     assert said.startswith("8 things are wrong:\n")
     for line in (
         "worker.slots in synthetics.toml: found 0", "did you mean worker.lease?", "did you mean cold-start?",
-        "auto-sleep: its timeout (0:40:00) is longer than its interval (0:00:10)",
+        "auto-sleep: its timeout (0:12:00) is longer than its interval (0:00:10)",
         "platform.routing_dialect: found 'north'", "SYNTHETICS_API__PORT: found 'http'",
         "SYNTHETICS_DATABASE_URL: found a value that is not shown", "IDLE_TIMEOUT_S: found '-5'",
     ):  # fmt: skip
         assert line in said
     assert "hunter2" not in said
+
+
+def test_what_needs_no_platform_does_not_read_what_a_shell_says_of_one(
+    tmp_path: Path, environ: Environment
+) -> None:
+    environ |= {"ENVIRONMENT": "production", "SESSION_KEY": "not-for-others"}
+    commands = (("runs",), ("migrate",), ("run", "cold-start"))
+
+    with ThreadPoolExecutor() as pool:
+        said = [refused(told) for told in pool.map(lambda command: call(tmp_path, environ, *command), commands)]
+
+    for sentence in said[:2]:
+        assert "connection to server at" in sentence
+        assert "ENVIRONMENT" not in sentence
+        assert "not-for-others" not in sentence
+    assert "ENVIRONMENT: found 'production'" in said[2]
+
+
+def test_without_an_entrance_nothing_is_run_and_check_says_what_to_do(tmp_path: Path) -> None:
+    environ = environment(tmp_path, AWS_ENDPOINT_URL="http://127.0.0.1:1")
+
+    checked = call(tmp_path, environ, "check")
+    ran = refused(call(tmp_path, environ, "run", "cold-start"))
+
+    assert checked.returncode == 2
+    said = " ".join(checked.stdout.split())
+    assert "ALB_ENDPOINT is not set → give the address of the platform's load balancer" in said
+    assert "database schema (still empty; the first start makes it)" in said
+    assert ran.startswith("ALB_ENDPOINT: not set; give the address of the platform's load balancer")
+    assert ".elb.amazonaws.com" not in said + ran
 
 
 def test_a_command_does_not_wait_for_a_database_that_is_not_there(
@@ -123,7 +153,7 @@ async def test_without_a_right_a_run_is_broken_and_check_names_the_action_and_th
 def test_a_database_of_another_revision_is_refused_with_what_to_do(
     tmp_path: Path, environ: Environment, empty_database_url: str
 ) -> None:
-    environ["SYNTHETICS_DATABASE_URL"] = empty_database_url
+    environ |= {"SYNTHETICS_DATABASE_URL": empty_database_url, "ALB_ENDPOINT": "http://127.0.0.1:1"}
 
     empty = refused(call(tmp_path, environ, "runs"))
     made = call(tmp_path, environ, "migrate")
@@ -144,7 +174,8 @@ def test_a_database_of_another_revision_is_refused_with_what_to_do(
 def test_a_taken_port_is_named_with_the_setting_that_helps(tmp_path: Path, environ: Environment) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        said = refused(call(tmp_path, {**environ, "SYNTHETICS_API__PORT": port}, "serve"))
+        environ |= {"SYNTHETICS_API__PORT": port, "ALB_ENDPOINT": "http://127.0.0.1:1"}
+        said = refused(call(tmp_path, environ, "serve"))
 
     assert f"port {port} is already taken on 127.0.0.1" in said
     assert "SYNTHETICS_API__PORT" in said

@@ -125,6 +125,17 @@ def test_all_mistakes_in_its_settings_are_told(tmp_path: Path) -> None:
     assert "speed of the sandbox: found 99.0" in told.stderr
 
 
+def test_a_second_one_in_the_same_place_is_refused(announced: dict[str, Any], place: Path) -> None:
+    told = call(place, "sandbox")
+
+    assert told.returncode == 2
+    assert "another sandbox runs in" in told.stderr
+    assert f"(process {announced['pid']})" in told.stderr
+    assert "--directory" in told.stderr
+    assert "Traceback" not in told.stderr
+    assert json.loads((place / ".state" / "sandbox.json").read_text()) == announced
+
+
 def test_a_taken_port_is_named(announced: dict[str, Any], tmp_path: Path) -> None:
     port = announced["control_url"].rpartition(":")[2]
 

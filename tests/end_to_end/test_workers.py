@@ -198,6 +198,34 @@ async def swept_after_its_lease(database: Database, platform: FakePlatform) -> S
                 return report.removed
 
 
+async def test_the_sweep_tells_of_runs_under_way_and_leaves_theirs_alone(
+    database: Database,
+) -> None:
+    platform = FakePlatform()
+    made = asyncio.Event()
+
+    async def holds_on(ctx: Context) -> None:
+        await platform.scopes[-1].ledger.intend("door", "door-1")
+        await ctx.platform.make("door-1")
+        made.set()
+        await until_cancelled()
+
+    async with working(surroundings(database, platform, "worker-1")) as worker:
+        running = asyncio.create_task(tick(worker, a_probe(holds_on), 0))
+        await made.wait()
+        report = await Sweep(database, platform).once()
+        worker.interrupt("the test is over")
+        await running
+    after = await Sweep(database, platform).once()
+
+    assert report.removed == report.found == ()
+    assert report.under_way is not None
+    assert report.under_way.count == 1
+    assert report.under_way.until > SystemClock().now()
+    assert [entry.name for entry in after.removed] == ["door-1"]
+    assert after.under_way is None
+
+
 async def test_what_the_sweep_cannot_remove_stays_in_the_ledger_with_its_reason(database: Database) -> None:
     platform = FakePlatform()
     platform.stuck = {"door-1"}

@@ -8,12 +8,9 @@ from probes.platform.dialects import SessionKey
 from probes.platform.settings import PlatformSettings, load, setting_name
 from synthetics.errors import SettingsError
 
-SEED = "https://webordinary-edit-alb-916355172.us-west-2.elb.amazonaws.com"
-
 
 def test_the_seeds_defaults() -> None:
     settings = load({}, {})
-    assert (settings.alb, settings.hermes, settings.api) == (SEED, f"{SEED}/hermes", f"{SEED}/api")
     assert settings.session_table == "webordinary-edit-sessions"
     assert settings.session_key is SessionKey.AUTO
     assert settings.container_ready_timeout == timedelta(seconds=60)
@@ -38,6 +35,25 @@ def test_other_names_of_the_entrance() -> None:
     assert load({}, {"ALB_DNS_NAME": "alb.example"}).alb == "https://alb.example"
     assert load({}, {"ALB_URL": "http://u", "ALB_DNS_NAME": "alb.example"}).alb == "http://u"
     assert load({}, {"HERMES_API_URL": "http://h"}).hermes == "http://h"
+
+
+def test_an_entrance_that_nobody_set_is_asked_for_and_never_guessed() -> None:
+    settings = load({}, {"HERMES_ENDPOINT": "http://h"})
+
+    assert [line.partition(";")[0] for line in settings.unset()] == ["ALB_ENDPOINT: not set"]
+    assert "`synthetics sandbox`" in settings.unset()[0]
+    with pytest.raises(SettingsError, match="ALB_ENDPOINT: not set"):
+        _ = settings.api
+    for name in ("ALB_ENDPOINT", "ALB_URL", "ALB_DNS_NAME"):
+        assert load({}, {name: "http://one" if name != "ALB_DNS_NAME" else "one"}).unset() == ()
+
+
+def test_the_patience_for_a_sleep_follows_the_longer_wait_and_the_scale_down() -> None:
+    assert load({}, {}).sleep_patience == timedelta(seconds=330)
+    assert load({}, {"IDLE_TIMEOUT_S": "60"}).sleep_patience == timedelta(seconds=100)
+    assert load({}, {"IDLE_TIMEOUT_S": "1200", "SCALE_DOWN_TIMEOUT": "5000"}).sleep_patience == timedelta(
+        seconds=1205
+    )
 
 
 def test_every_problem_is_told_at_once() -> None:

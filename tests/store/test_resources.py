@@ -44,6 +44,8 @@ async def test_only_what_ended_runs_left_is_swept(database: Database) -> None:
         found = await resources.open_of_ended_runs(connection, 10)
         assert {entry.run_id for entry in found} == {ended.id, unknown}
         assert "already gone" not in {entry.name for entry in found}
+        soon = await resources.open_of_ended_runs(connection, 10, silent=True)
+        assert {entry.run_id for entry in soon} == {silent.id, ended.id, unknown}
 
         await runs.close_abandoned(connection)
         found = await resources.open_of_ended_runs(connection, 10)

@@ -24,8 +24,9 @@ from synthetics.errors import SettingsError, StoreError
 from synthetics.log import LogFormat, LogLevel
 from synthetics.model.check import Case, Check, CheckOutcome
 from synthetics.model.run import Outcome, Run, RunKey, StepOutcome, StepResult, Trigger
-from synthetics.model.timing import Phase, Timing
+from synthetics.model.timing import ZERO, Phase, Timing
 from synthetics.queries.values import RunSummary
+from synthetics.scheduling.catalogue import scheduled
 from tests.support.logs import logs_restored
 
 AT = datetime(2026, 11, 20, 14, 5, tzinfo=UTC)
@@ -107,10 +108,14 @@ class Service:
         self.error = error
         self.asked: list[str] = []
 
-    def load(self, config: Path | None) -> SimpleNamespace:
+    def load(self, config: Path | None, *, asking: bool = True) -> SimpleNamespace:
+        settings = self.load_own(config)
+        return SimpleNamespace(settings=settings, plan=scheduled(self.CATALOGUE, {}, sleep_patience=ZERO))
+
+    def load_own(self, config: Path | None) -> SimpleNamespace:
         if isinstance(self.error, SettingsError):
             raise self.error
-        return SimpleNamespace(settings=SimpleNamespace(log_format=LogFormat.JSON, log_level=LogLevel.INFO))
+        return SimpleNamespace(log_format=LogFormat.JSON, log_level=LogLevel.INFO)
 
     async def run_probes(self, configuration: object, names: Sequence[str], progress: Progress) -> list[Run]:
         if self.error:
@@ -121,7 +126,7 @@ class Service:
             progress.finished(run)
         return self.runs
 
-    async def recent_runs(self, configuration: object, name: str | None, limit: int) -> list[RunSummary]:
+    async def recent_runs(self, settings: object, name: str | None, limit: int) -> list[RunSummary]:
         return [summary(run) for run in self.runs if name in (None, run.key.probe)][:limit]
 
 
