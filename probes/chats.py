@@ -54,11 +54,13 @@ def essential(ctx: Context, *cases: str) -> Iterator[None]:
         yield
 
 
-async def open_chat(ctx: Context, instruction: str, *, thread: str = THREAD, user: str = USER) -> Chat:
+async def open_chat(
+    ctx: Context, instruction: str, *, thread: str = THREAD, user: str = USER, project: str = PROJECT
+) -> Chat:
     """A session asked for by this run's client, once its row can be seen; it can be reached by its preview."""
     web = ctx.platform
     asked = await web.hermes.activate(
-        instruction, user=f"{user}-{ctx.tag}", project=PROJECT, thread=f"{thread}-{ctx.tag}"
+        instruction, user=f"{user}-{ctx.tag}", project=project, thread=f"{thread}-{ctx.tag}"
     )
     ctx.fact("session_looked_up", asked.looked_up)
     row = await ctx.eventually(

@@ -53,6 +53,7 @@ def monitor_settings(settings: SandboxSettings) -> dict[str, str]:
         "CONTAINER_READY_TIMEOUT": _millis(_scaled(settings, 60.0)),
         "SESSION_EXPIRY_TIMEOUT": _millis(idle + _scaled(settings, 10.0)),
         "SCALE_DOWN_TIMEOUT": _millis(_scaled(settings, 30.0)),
+        "SUBNETS": "subnet-sandbox",
         "SANDBOX_CONTROL_URL": settings.control_url,
     } | {name: f"{_scaled(settings, seconds):g}" for name, seconds in TARGETS.items()}
 

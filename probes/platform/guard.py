@@ -79,9 +79,12 @@ class Guard:
 
     def __init__(self, client_id: str, tag: str, belongings: Belongings, *, isolated: bool) -> None:
         self.client_id = client_id
+        #: What the mail intake makes of our address: it drops all but letters and digits (contract §8.2).
+        self.mail_client_id = re.sub(r"[^A-Za-z0-9]", "", client_id)
         self.belongings = belongings
         self.isolated = isolated
-        self._tagged = re.compile(rf"(?<![A-Za-z0-9]){re.escape(tag)}(?![A-Za-z0-9])")
+        prefix = self.mail_client_id.removesuffix(tag)
+        self._tagged = re.compile(rf"(?<![A-Za-z0-9])({re.escape(prefix)})?{re.escape(tag)}(?![A-Za-z0-9])")
 
     def owns(self, kind: str, *names: str | None) -> bool:
         """Whether one of the names carries the run's tag, or is known as this run's."""
@@ -98,7 +101,7 @@ class Guard:
     def own_client(self, client_id: object) -> None:
         """Raises GuardRefused unless the client is this run's (or one of its further clients)."""
         own = isinstance(client_id, str) and (
-            client_id == self.client_id or client_id.startswith(f"{self.client_id}-")
+            client_id in (self.client_id, self.mail_client_id) or client_id.startswith(f"{self.client_id}-")
         )
         if not own:
             raise GuardRefused(f"refused to act for the client {client_id!r}: this run is {self.client_id}")

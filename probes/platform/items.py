@@ -158,6 +158,22 @@ async def update(aws: Aws, table: str, key: Mapping[str, object], values: Mappin
     )
 
 
+async def add(aws: Aws, table: str, key: Mapping[str, object], attribute: str, number: int) -> None:
+    """Add to a number of an item that is there; if it is not, AwsError with ConditionalCheckFailedException."""
+    await aws.call(
+        "dynamodb:UpdateItem",
+        table,
+        lambda clients: clients.dynamodb.update_item(
+            TableName=table,
+            Key=typed(key),
+            UpdateExpression="ADD #n :by",
+            ConditionExpression="attribute_exists(#k)",
+            ExpressionAttributeNames={"#n": attribute, "#k": next(iter(key))},
+            ExpressionAttributeValues=typed({":by": number}),
+        ),
+    )
+
+
 async def delete(aws: Aws, table: str, stored_key: Stored) -> None:
     """Delete the item with this key (in DynamoDB's own wire format), if there is one."""
     await aws.call(

@@ -154,6 +154,9 @@ class PlatformSettings(BaseModel):
     internal_api_key: SecretStr | None = Field(None, description="Sent as bearer token with resume-preview.")
     hermes_port: int = Field(3000, ge=1, le=65535, description="Hermes' own port, behind the entrance.")
     ses_from_email: Name = Field("noreply@webordinary.com", description="Who replies come from.")
+    mail_domain: Name = Field(
+        "webordinary.com", description="The domain of the addresses that customers write to."
+    )
 
     # Workspaces.
     workspace_root: Path | None = Field(None, description="Where the workspaces are mounted, for efs-mount.")
@@ -409,4 +412,11 @@ def _contradictions(settings: PlatformSettings) -> list[str]:
         problems.append("WORKSPACE_ROOT: not set, but FILE_CHECK=efs-mount needs the mounted directory")
     if settings.file_check is FileCheck.GIT_REMOTE and not settings.git_remote:
         problems.append("GIT_REMOTE: not set, but FILE_CHECK=git-remote needs the repository's address")
+    if settings.session_factory is SessionFactory.DIRECT and not settings.isolated:
+        problems.append(
+            "SESSION_FACTORY: found 'direct', which writes rows and starts tasks; allowed only with "
+            "ENVIRONMENT=isolated"
+        )
+    if settings.session_factory is SessionFactory.DIRECT and not settings.subnets:
+        problems.append("SUBNETS: not set, but SESSION_FACTORY=direct starts tasks and must say where")
     return problems

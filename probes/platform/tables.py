@@ -148,6 +148,13 @@ class Tables:
         key = {"containerId": container_id}
         await items.update(self._aws, self._settings.container_table, key, attributes)
 
+    async def count_session(self, container_id: str, by: int) -> None:
+        """Add to the sessions that an own container's row counts. Raises AwsError if the row is gone."""
+        self._guard.alone("count a session on a container row")
+        self._guard.own("container", container_id)
+        key = {"containerId": container_id}
+        await items.add(self._aws, self._settings.container_table, key, "sessionCount", by)
+
     async def delete_container(self, container_id: str) -> None:
         """Delete an own container's row; after a wake it may be keyed by the session's id as well (Q7)."""
         if not self._guard.owns("session", container_id):

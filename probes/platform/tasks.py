@@ -1,6 +1,6 @@
 """ECS tasks and services, as this run may see and stop them (contract §5)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from probes.platform.aws import Aws, AwsClients, AwsError
@@ -12,7 +12,12 @@ from synthetics.errors import GuardRefused, PlatformError, ProbeBroken
 
 if TYPE_CHECKING:
     from mypy_boto3_ecs.literals import DesiredStatusType
-    from mypy_boto3_ecs.type_defs import TaskTypeDef
+    from mypy_boto3_ecs.type_defs import (
+        AwsVpcConfigurationTypeDef,
+        ContainerOverrideTypeDef,
+        KeyValuePairTypeDef,
+        TaskTypeDef,
+    )
 
 T = TypeVar("T")
 
@@ -109,6 +114,48 @@ class Tasks:
         except AwsError as error:
             if error.code != "InvalidParameterException" or await self.describe(view.arn) is not None:
                 raise
+
+    async def run(
+        self, container_id: str, *, environment: Mapping[str, str], tags: Mapping[str, str]
+    ) -> TaskView:
+        """Start an edit task for an own container, as the platform's own manager does (contract §5.2, §5.3).
+
+        On an isolated platform only. Raises PlatformError with ECS's reason where it starts none.
+        """
+        self._guard.alone("start an edit task")
+        self._guard.own("container", container_id)
+        settings = self._settings
+        variables: list[KeyValuePairTypeDef] = [{"name": n, "value": v} for n, v in environment.items()]
+        override: ContainerOverrideTypeDef = {
+            "name": settings.edit_container_name,
+            "environment": variables,
+        }
+        network: AwsVpcConfigurationTypeDef = {
+            "subnets": [*settings.subnets],
+            "securityGroups": [*settings.security_groups],
+            "assignPublicIp": "ENABLED",
+        }
+        entry = await self._guard.belongings.intend("task", container_id, client=self._guard.client_id)
+        answer = await self._aws.call(
+            "ecs:RunTask",
+            settings.task_definition_arn,
+            lambda c: c.ecs.run_task(
+                cluster=settings.ecs_cluster_arn,
+                taskDefinition=settings.task_definition_arn,
+                launchType="FARGATE",
+                networkConfiguration={"awsvpcConfiguration": network},
+                overrides={"containerOverrides": [override]},
+                tags=[{"key": key, "value": value} for key, value in tags.items()],
+            ),
+        )
+        if not answer["tasks"]:
+            reasons = ", ".join(failure.get("reason", "") for failure in answer.get("failures", []))
+            raise PlatformError(
+                f"ecs:RunTask of {settings.task_definition_arn}: {reasons or 'no task started'}"
+            )
+        task = task_view(answer["tasks"][0])
+        await self._guard.belongings.created(entry, "task", task.arn, client=self._guard.client_id)
+        return task
 
     async def scale_edit(self, desired: int) -> None:
         """Set the edit service's desired count, on an isolated platform only."""

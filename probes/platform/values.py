@@ -78,6 +78,11 @@ class SessionRow(_Needs):
     def terminal(self) -> bool:
         return self.status in SessionRow.TERMINAL
 
+    @property
+    def generation_b(self) -> bool:
+        """Whether it is a row of the multi-session platform, which deletes it on release (contract §3.1)."""
+        return self.client_id is None
+
     def __str__(self) -> str:
         return f"session row {self.session_id} ({self.status})"
 

@@ -10,6 +10,7 @@ from probes.platform.guard import Belongings, Guard
 from probes.platform.hermes import Hermes
 from probes.platform.http import Http
 from probes.platform.items import Shapes
+from probes.platform.mail import Mail
 from probes.platform.queues import Queues
 from probes.platform.removal import Known, Removal
 from probes.platform.settings import PlatformSettings
@@ -33,6 +34,7 @@ class Webordinary:
     queues: Queues
     tasks: Tasks
     workspaces: Workspaces
+    mail: Mail
     removal: Removal
 
     @classmethod
@@ -65,7 +67,8 @@ class Webordinary:
             clock=scope.clock,
         )
         alb = Alb(http=http, settings=settings, client_id=client_id)
-        return cls(settings, client_id, guard, hermes, alb, tables, queues, tasks, workspaces, removal)
+        mail = Mail(aws=aws, settings=settings, guard=guard, clock=scope.clock)
+        return cls(settings, client_id, guard, hermes, alb, tables, queues, tasks, workspaces, mail, removal)
 
     def container_id(self, *, project: str, user: str, thread: str) -> str:
         """The container's id as the platform composes it for this run's client (contract §1.4)."""

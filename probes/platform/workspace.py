@@ -21,6 +21,8 @@ from probes.platform.settings import PlatformSettings
 from probes.platform.values import WorkspaceStatus
 from synthetics.errors import PlatformError, ProbeBroken, SettingsError, TimedOut, Unexpected
 
+_LISTING = ("ls-tree", "-r", "--name-only", "--full-tree")
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -64,8 +66,11 @@ class Workspace(Protocol):
     async def exists(self, path: str) -> bool:
         """Whether the file is there; `path` counts from the workspace's root."""
 
-    async def log(self) -> list[str]:
-        """The subjects of the current branch's commits, newest first."""
+    async def files(self, branch: str) -> list[str]:
+        """Every file committed on the branch, sorted. Raises PlatformError where there is no such branch."""
+
+    async def log(self, branch: str = "HEAD") -> list[str]:
+        """The subjects of a branch's commits (of the one that is checked out), newest first."""
 
     async def status(self) -> WorkspaceStatus:
         """The current branch, and what is not committed."""
@@ -147,8 +152,11 @@ class EfsMount:
     async def exists(self, path: str) -> bool:
         return await asyncio.to_thread((self._directory / path.lstrip("/")).is_file)
 
-    async def log(self) -> list[str]:
-        return (await self._git("log", "--format=%s")).splitlines()
+    async def files(self, branch: str) -> list[str]:
+        return sorted((await self._git(*_LISTING, branch)).splitlines())
+
+    async def log(self, branch: str = "HEAD") -> list[str]:
+        return (await self._git("log", "--format=%s", branch, "--")).splitlines()
 
     async def status(self) -> WorkspaceStatus:
         branch = (await self._git("symbolic-ref", "--short", "HEAD")).strip()
@@ -191,8 +199,11 @@ class HttpApi:
             )
         return found
 
-    async def log(self) -> list[str]:
-        return (await self._run("git log --format=%s")).splitlines()
+    async def files(self, branch: str) -> list[str]:
+        return sorted((await self._run(f"git {shlex.join(_LISTING)} {shlex.quote(branch)}")).splitlines())
+
+    async def log(self, branch: str = "HEAD") -> list[str]:
+        return (await self._run(f"git log --format=%s {shlex.quote(branch)} --")).splitlines()
 
     async def status(self) -> WorkspaceStatus:
         branch = (await self._run("git symbolic-ref --short HEAD")).strip()
@@ -250,22 +261,27 @@ class GitRemote:
         listed = await self._fetched("ls-tree", "-r", "--name-only", "FETCH_HEAD", "--", path.lstrip("/"))
         return bool(listed.strip())
 
-    async def log(self) -> list[str]:
-        return (await self._fetched("log", "--format=%s", "FETCH_HEAD")).splitlines()
+    async def files(self, branch: str) -> list[str]:
+        return sorted((await self._fetched(*_LISTING, "FETCH_HEAD", branch=branch)).splitlines())
+
+    async def log(self, branch: str = "HEAD") -> list[str]:
+        fetched = "" if branch == "HEAD" else branch
+        return (await self._fetched("log", "--format=%s", "FETCH_HEAD", branch=fetched)).splitlines()
 
     async def status(self) -> WorkspaceStatus:
         """The branch alone: what is not pushed cannot be seen in a repository."""
         await self._fetched("rev-parse", "FETCH_HEAD")
         return WorkspaceStatus(self._branch)
 
-    async def _fetched(self, *arguments: str) -> str:
-        if not self._branch:
+    async def _fetched(self, *arguments: str, branch: str = "") -> str:
+        wanted = branch or self._branch
+        if not wanted:
             raise ProbeBroken("FILE_CHECK=git-remote: the session's branch is not known")
         directory = await asyncio.to_thread(tempfile.mkdtemp, prefix="synthetics-git-")
         try:
             await git(("init", "-q", "--bare", directory), self._timeout)
-            branch = f"refs/heads/{self._branch}"
-            await git(("-C", directory, "fetch", "-q", self._remote, branch), self._timeout)
+            reference = f"refs/heads/{wanted}"
+            await git(("-C", directory, "fetch", "-q", self._remote, reference), self._timeout)
             return await git(("-C", directory, *arguments), self._timeout)
         finally:
             await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)

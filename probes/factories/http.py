@@ -1,0 +1,39 @@
+"""Chats through Hermes' own API: activate with the fields of a multi-session chat, and deactivate."""
+
+from probes import chats
+from probes.factories.conversation import Conversation, Who, closed_over, known_queues
+from probes.platform import Context
+
+
+class Http:
+    """Opens chats by activate (contract §7.1, column `http`)."""
+
+    several_users = True
+    several_projects = True
+
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+
+    async def open(self, who: Who, instruction: str = "Add a page about us") -> Conversation:
+        """A chat that activate made. Raises PlatformError."""
+        ctx = self._ctx
+        chat = await chats.open_chat(ctx, instruction, thread=who.thread, user=who.user, project=who.project)
+        container_id = chats.container_of(ctx, chat)
+        await ctx.platform.note_container(container_id)
+        return Conversation(
+            session_id=chat.session_id,
+            client_id=chat.asked.client_id,
+            project=who.project,
+            user_id=chat.asked.user_id,
+            thread=chat.thread,
+            container_id=container_id,
+            queues=await known_queues(ctx, container_id),
+            row=chat.row,
+            took=chat.asked.took,
+        )
+
+    async def close(self, conversation: Conversation) -> None:
+        """Deactivate the session. Raises PlatformError."""
+        await self._ctx.platform.hermes.deactivate(conversation.session_id)
+        if self._ctx.platform.settings.isolated:
+            await closed_over(self._ctx, conversation)
