@@ -75,7 +75,7 @@ class WebordinaryPlatform:
         self._clients.close()
 
     def _aws(self) -> Aws:
-        return Aws(self._clients, trace=Trace.begin(uuid4()), meter=Uncounted())
+        return Aws(self._clients, trace=Trace.begin(uuid4()), meter=Uncounted(), clock=self._clock)
 
     def _scope(self, run_id: UUID, probe: str, tag: str, resource: Resource | None = None) -> RunScope:
         return RunScope(

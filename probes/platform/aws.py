@@ -1,4 +1,7 @@
-"""AWS through boto3: in threads, one attempt each, every request counted and traced, errors made ours."""
+"""AWS through boto3: in threads, every request counted and traced, errors made ours.
+
+A request is made once; only what AWS says it has not carried out for being asked too often is asked again.
+"""
 
 import asyncio
 import time
@@ -14,8 +17,10 @@ import boto3
 from botocore import exceptions as boto
 from botocore.config import Config
 from botocore.parsers import ResponseParserError
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
 
 from probes.platform.settings import PlatformSettings
+from synthetics.clock import Clock
 from synthetics.contract.platform import RequestMeter
 from synthetics.contract.tracing import Trace
 from synthetics.errors import PlatformError, ProbeBroken, SettingsError
@@ -32,6 +37,9 @@ _THREADS = 16
 _POLLING_THREADS = 32
 #: SQS answers a long poll after at most this long.
 LONGEST_POLL = timedelta(seconds=20)
+#: Seconds: before a throttled call is made again it waits at random up to the first, then up to twice as long
+#: each time, up to the longest.
+_FIRST_BACKOFF, _LONGEST_BACKOFF = 0.2, 5.0
 
 #: Errors that speak of our own credentials and rights, not of the platform.
 _OUR_CODES = frozenset(
@@ -56,20 +64,24 @@ _OUR_CODES = frozenset(
         "UnrecognizedClientException",
     }
 )
-#: What AWS says when it merely cannot now: contract §9.4 asks to try again.
-_PASSING = frozenset(
+#: AWS was asked too often and did nothing of what was asked: contract §9.4 wants backoff.
+_THROTTLED = frozenset(
     {
+        "EC2ThrottledException",
+        "KmsThrottled",
         "ProvisionedThroughputExceededException",
         "RequestLimitExceeded",
         "RequestThrottled",
+        "RequestThrottledException",
         "SlowDown",
+        "ThrottledException",
         "Throttling",
         "ThrottlingException",
         "TooManyRequestsException",
-        "timeout",
-        "unreachable",
     }
 )
+#: AWS merely cannot now; whether it did what was asked is not always known.
+_PASSING = _THROTTLED | {"timeout", "unreachable"}
 _OUR_ERRORS = (
     boto.NoCredentialsError,
     boto.PartialCredentialsError,
@@ -113,6 +125,7 @@ class AwsClients:
         except boto.ProfileNotFound as error:
             raise SettingsError([f"AWS_PROFILE: {error}"]) from None
         endpoint = settings.aws_endpoint_url
+        self.timeout = settings.aws_timeout
         quick, patient = _config(settings.aws_timeout), _config(settings.aws_timeout + LONGEST_POLL)
         self.dynamodb: DynamoDBClient = session.client("dynamodb", endpoint_url=endpoint, config=quick)
         self.ecs: ECSClient = session.client("ecs", endpoint_url=endpoint, config=quick)
@@ -136,24 +149,33 @@ class AwsClients:
 class Aws:
     """The AWS requests of one run."""
 
-    def __init__(self, clients: AwsClients, *, trace: Trace, meter: RequestMeter) -> None:
+    def __init__(self, clients: AwsClients, *, trace: Trace, meter: RequestMeter, clock: Clock) -> None:
         self._clients = clients
         self._trace = trace
         self._meter = meter
+        self._clock = clock
 
     async def call(self, action: str, on: str, ask: Callable[[AwsClients], T], *, polls: bool = False) -> T:
         """What `ask` gets from AWS. `action` and `on` are the IAM action and the resource, for people.
 
-        `ask` picks what it needs out of the answer itself: what is missing there is AWS's fault.
+        `ask` makes one request, and picks what it needs out of the answer itself: what is missing there is
+        AWS's fault. A throttled request is made again until the time limit of one call has passed.
 
         Raises ProbeBroken where we lack credentials or a right, AwsError for everything else.
         """
-        clients = self._clients
-        pool = clients.polling_threads if polls else clients.threads
-        try:
+        pool = self._clients.polling_threads if polls else self._clients.threads
+        limit = self._clients.timeout + (LONGEST_POLL if polls else timedelta(0))
+        tried = 0
+
+        async def once() -> T:
+            nonlocal tried
+            tried += 1
             return await asyncio.get_running_loop().run_in_executor(pool, self._in_thread, ask)
+
+        try:
+            return await self._patiently(limit)(once)
         except boto.ClientError as error:
-            raise _refused(error, action, on) from error
+            raise _refused(error, action, on, tried) from error
         except _OUR_ERRORS as error:
             raise ProbeBroken(f"{action} on {on} could not be asked: {error}") from error
         except KeyError as error:
@@ -166,6 +188,24 @@ class Aws:
             raise AwsError(f"{action} on {on}: AWS cannot be reached: {error}", "unreachable") from error
         except boto.BotoCoreError as error:
             raise ProbeBroken(f"{action} on {on} could not be asked: {error}") from error
+
+    def _patiently(self, limit: timedelta) -> AsyncRetrying:
+        """Makes a throttled call again, ever more seldom, as long as the pause ends within the limit."""
+        end = self._clock.monotonic() + limit.total_seconds()
+
+        def over(state: RetryCallState) -> bool:
+            return self._clock.monotonic() + state.upcoming_sleep > end
+
+        async def sleep(seconds: float) -> None:
+            await self._clock.sleep(timedelta(seconds=seconds))
+
+        return AsyncRetrying(
+            retry=retry_if_exception(lambda error: _code(error) in _THROTTLED),
+            wait=wait_random_exponential(multiplier=_FIRST_BACKOFF, max=_LONGEST_BACKOFF),
+            stop=over,
+            sleep=sleep,
+            reraise=True,
+        )
 
     def _in_thread(self, ask: Callable[[AwsClients], T]) -> T:
         mark = _CALLER.set(_Caller(self._trace, self._meter))
@@ -194,12 +234,22 @@ def _config(timeout: timedelta) -> Config:
     )
 
 
-def _refused(error: boto.ClientError, action: str, on: str) -> ProbeBroken | AwsError:
+def _code(error: BaseException) -> str:
+    """AWS's own code of its refusal; empty for any other error."""
+    if not isinstance(error, boto.ClientError):
+        return ""
+    return str(error.response.get("Error", {}).get("Code", "unknown")).removeprefix("AWS.SimpleQueueService.")
+
+
+def _refused(error: boto.ClientError, action: str, on: str, tried: int) -> ProbeBroken | AwsError:
     told = error.response.get("Error", {})
     code, message = str(told.get("Code", "unknown")), str(told.get("Message", ""))
     if code in _OUR_CODES:
         return ProbeBroken(f"not allowed to do {action} on {on}: {code}: {message}")
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    if _code(error) in _THROTTLED:
+        said = f"{action} on {on}: {code}: {message} (tried {tried} times)"
+        return AwsError(said, _code(error), status=status, tried=tried)
     return AwsError(f"{action} on {on}: {code}: {message}", code, status=status)
 
 

@@ -44,7 +44,7 @@ class Webordinary:
         """The clients for this run."""
         client_id = settings.client_prefix + scope.tag
         guard = Guard(client_id, scope.tag, Belongings(scope.ledger), isolated=settings.isolated)
-        aws = Aws(clients, trace=scope.trace, meter=scope.requests)
+        aws = Aws(clients, trace=scope.trace, meter=scope.requests, clock=scope.clock)
         tables = Tables(aws=aws, settings=settings, guard=guard, shapes=shapes, clock=scope.clock)
         hermes = Hermes(
             http=http,

@@ -14,7 +14,7 @@ from probes.platform.aws import AwsClients
 from probes.platform.http import Http, Tls
 from probes.platform.items import Shapes
 from probes.platform.settings import load
-from synthetics.clock import SystemClock
+from synthetics.clock import Clock, SystemClock
 from synthetics.contract.platform import RunScope
 from synthetics.contract.tracing import Trace
 from tests.support.engine import DictLedger, Uncounted
@@ -45,7 +45,9 @@ class Shared:
 
 
 @asynccontextmanager
-async def opened(environ: dict[str, str], *, tag: str | None = None) -> AsyncIterator[Run]:
+async def opened(
+    environ: dict[str, str], *, tag: str | None = None, clock: Clock | None = None
+) -> AsyncIterator[Run]:
     """A run against a platform with these settings and nothing else of the environment."""
     settings = load({}, environ)
     where = f"{settings.aws_endpoint_url} {settings.aws_timeout}"
@@ -54,7 +56,7 @@ async def opened(environ: dict[str, str], *, tag: str | None = None) -> AsyncIte
     Shared.tls = Shared.tls or Tls.load()
     ledger, meter, run_id = DictLedger(), Uncounted(), uuid4()
     trace = Trace.begin(run_id)
-    scope = RunScope(run_id, "test", tag or uuid4().hex[:8], trace, ledger, meter, SystemClock())
+    scope = RunScope(run_id, "test", tag or uuid4().hex[:8], trace, ledger, meter, clock or SystemClock())
     http = Http(trace=trace, meter=meter, tls=Shared.tls, trusted=frozenset())
     try:
         web = Webordinary.of(scope, settings, http=http, clients=Shared.clients[where], shapes=Shapes())

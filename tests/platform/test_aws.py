@@ -1,4 +1,4 @@
-"""boto3 at our border: one attempt, counted, traced, and every error of its own made one of ours."""
+"""boto3 at our border: one attempt unless throttled, counted, traced, and its errors made ours."""
 
 import asyncio
 import time
@@ -11,7 +11,8 @@ from probes.platform.settings import load
 from synthetics.errors import ProbeBroken, SettingsError
 from tests.platform.conftest import NOWHERE, opened
 from tests.support import badserver
-from tests.support.badserver import Handler, answer, bad_server
+from tests.support.badserver import BadServer, Handler, answer, bad_server
+from tests.support.clock import FakeClock
 
 
 def refusal(code: str, status: int = 400) -> Handler:
@@ -36,8 +37,6 @@ async def test_our_own_rights_break_the_probe_and_name_action_and_resource(code:
 @pytest.mark.parametrize(
     ("act", "code"),
     [
-        (refusal("ProvisionedThroughputExceededException"), "ProvisionedThroughputExceededException"),
-        (refusal("ThrottlingException"), "ThrottlingException"),
         (refusal("InternalServerError", 500), "InternalServerError"),
         (refusal("ResourceNotFoundException"), "ResourceNotFoundException"),
         (badserver.never, "timeout"),
@@ -57,6 +56,58 @@ async def test_the_platforms_trouble_is_the_platforms(act: Handler, code: str) -
     ((service, operation, outcome),) = run.meter.requests
     assert (service, operation) == ("dynamodb", "Query")
     assert outcome != "ok"
+
+
+def throttled(code: str, times: int) -> Handler:
+    """Refuses so many requests, then answers."""
+    items = answer(200, b'{"Items": [], "Count": 0}', kind="application/x-amz-json-1.0")
+
+    async def act(server: BadServer, writer: asyncio.StreamWriter) -> None:
+        await (refusal(code) if len(server.requests) <= times else items)(server, writer)
+
+    return act
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    ],
+)
+async def test_what_was_throttled_is_asked_again_later(code: str) -> None:
+    clock = FakeClock()
+    began = clock.monotonic()
+    async with (
+        bad_server(throttled(code, times=3)) as server,
+        opened({**ENVIRON, "AWS_ENDPOINT_URL": server.url, "AWS_TIMEOUT_S": "10"}, clock=clock) as run,
+    ):
+        assert await run.web.tables.session("s-1") is None
+    assert 0 < clock.monotonic() - began <= 0.2 + 0.4 + 0.8, "pauses grow from a fifth of a second"
+    assert run.meter.requests == [*[("dynamodb", "Query", code)] * 3, ("dynamodb", "Query", "ok")]
+
+
+async def test_throttling_without_an_end_is_told_when_the_calls_time_is_over() -> None:
+    clock = FakeClock()
+    began = clock.monotonic()
+    async with (
+        bad_server(refusal("ThrottlingException")) as server,
+        opened({**ENVIRON, "AWS_ENDPOINT_URL": server.url, "AWS_TIMEOUT_S": "10"}, clock=clock) as run,
+    ):
+        with pytest.raises(AwsError) as caught:
+            await run.web.tables.session("s-1")
+    assert clock.monotonic() - began <= 10, "it paused beyond the time limit of one call"
+    tried = len(server.requests)
+    assert tried > 3
+    assert str(caught.value) == (
+        f"dynamodb:Query on webordinary-edit-sessions: ThrottlingException: said AWS (tried {tried} times)"
+    )
+    assert (caught.value.code, caught.value.transient) == ("ThrottlingException", True)
+    assert run.meter.requests == [("dynamodb", "Query", "ThrottlingException")] * tried
 
 
 async def test_rubbish_from_aws_is_the_platforms_trouble() -> None:
