@@ -8,13 +8,13 @@ from probes.cases import cases
 from probes.chats import Chat, essential
 from probes.platform import Context
 from probes.platform.commands import Command, Response
-from probes.platform.phases import Instants, fitting, stop_phases
+from probes.platform.phases import Instants, fitting, response_phases, stop_phases
 from probes.platform.values import ContainerRow, QueueSet
 from probes.timings import RESPONSE, SHUTDOWN, wake
 from synthetics.contract import expect
 from synthetics.contract.probe import Price, ProbeSpec, Severity, Step, probe
 from synthetics.contract.waiting import BLOCKING, DEAR
-from synthetics.errors import Unexpected
+from synthetics.errors import TimedOut, Unexpected
 from synthetics.model.timing import ZERO, Phase
 
 OPEN = Step("a_chat_is_opened", budget=timedelta(seconds=60))
@@ -140,19 +140,24 @@ async def _ask(ctx: Context, chat: Chat, queues: QueueSet) -> Response:
     responses = web.queues.responses(queues.output_url)
     sent, sent_at = ctx.instant(), ctx.now()
     await web.queues.send(queues.input_url, command)
-    answer = await ctx.sighting(
-        lambda: responses.look(command.command_id),
-        until=lambda response: response is not None,
-        within=web.settings.target_response,
-        what=f"response to command {command.command_id}",
-        pace=BLOCKING,
-    )
+    try:
+        answer = await ctx.sighting(
+            lambda: responses.look(command.command_id),
+            until=lambda response: response is not None,
+            within=web.settings.target_response,
+            what=f"response to command {command.command_id}",
+            pace=BLOCKING,
+        )
+    except TimedOut as error:
+        if not responses.unreadable:
+            raise
+        came = "; ".join(responses.unreadable)
+        raise TimedOut(f"{error}; what came cannot be read: {came}", **error.evidence) from error
     response = answer.value
     assert response is not None
     if response.success:
         whole = timedelta(seconds=answer.at - sent)
-        handled = min(max(response.timestamp - sent_at, ZERO), whole)
-        spent = (Phase("handling", handled), Phase("delivery", whole - handled))
+        spent = response_phases(response.timestamp - sent_at, whole)
         ctx.measure("response", since=sent, until=answer, phases=spent)
     return response
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from probes import chats
 from probes.cases import cases
 from probes.chats import Chat, essential
-from probes.platform import Context
+from probes.platform import Context, pages
 from probes.platform.dialects import ActivateMode, RoutingDialect
 from probes.platform.phases import Instants, fitting, stop_phases
 from probes.platform.values import Reply
@@ -13,7 +13,7 @@ from probes.timings import COLD_START, SHUTDOWN, WARM_START
 from synthetics.contract import expect
 from synthetics.contract.probe import Price, ProbeSpec, Severity, Step, probe
 from synthetics.contract.waiting import DEAR, Sighting
-from synthetics.errors import PlatformError, Unexpected
+from synthetics.errors import PlatformError, TimedOut, Unexpected
 from synthetics.model.timing import ZERO, Phase
 
 NONSENSE = Step("nonsense_is_refused", budget=timedelta(seconds=5))
@@ -158,21 +158,20 @@ def _had_time_to_start(ctx: Context, chat: Chat) -> bool:
 
 
 async def preview_appears(ctx: Context, chat: Chat, ready: Sighting[Reply], *, cold: bool) -> None:
-    """CS-08, and CS-01's preview: the address that activate gave answers 200, and so does its page."""
-    web = ctx.platform
+    """CS-08, and CS-01's preview: the address that activate gave shows the site, and so does its page."""
     preview = None
     with ctx.check("CS-08") as check:
         url = chat.asked.preview_url or await chats.preview_of(ctx, chat)
         check.saw(preview_url=url)
-        preview = await ctx.sighting(
-            lambda: web.alb.preview(url),
-            until=lambda reply: reply.status == 200,
-            within=web.settings.container_ready_timeout,
-            what=f"preview {url} answering 200",
-        )
+        preview = await _site_seen(ctx, url)
+        if not pages.says_html(preview.value):
+            kind = preview.value.header("content-type")
+            check.degrade(f"type of the preview: wanted text/html, got {kind!r}, so browsers must guess")
         page = await _session_page(ctx, chat)
         page.expect("the session's page")
         check.one_of("status of the session's page", page.status, wanted={200}, tolerated={302, 404})
+        if page.status == 200:
+            _shows_the_site("the session's page", page)
     if preview is not None and cold:
         asked = chat.asked
         instants = Instants(
@@ -183,8 +182,42 @@ async def preview_appears(ctx: Context, chat: Chat, ready: Sighting[Reply], *, c
     if ctx.allowed("CS-01"):
         with ctx.check("CS-01"):
             if preview is None:
-                raise Unexpected("unexpected: the preview of the new session: wanted 200, got none in time")
+                raise Unexpected(
+                    "unexpected: the preview of the new session: wanted the site, got none in time"
+                )
             await _is_running(ctx)
+
+
+async def _site_seen(ctx: Context, url: str) -> Sighting[Reply]:
+    """The first page of the site at this address. Raises TimedOut, saying what was shown in its place."""
+    web = ctx.platform
+    last = None
+
+    async def look() -> Reply:
+        nonlocal last
+        last = await web.alb.preview(url)
+        return last
+
+    try:
+        return await ctx.sighting(
+            look,
+            until=pages.is_the_site,
+            within=web.settings.container_ready_timeout,
+            what=f"preview {url} answering 200 with a page of the site",
+        )
+    except TimedOut as error:
+        shown = pages.not_the_site(last) if last is not None and last.status == 200 else None
+        if shown is None:
+            raise
+        raise TimedOut(f"{error}; that is {shown}", **error.evidence) from error
+
+
+def _shows_the_site(what: str, reply: Reply) -> None:
+    shown = pages.not_the_site(reply)
+    if shown is not None:
+        raise Unexpected(
+            f"unexpected: {what}: wanted a page of the site, got {shown}: {reply.told()}", **reply.evidence()
+        )
 
 
 async def _session_page(ctx: Context, chat: Chat) -> Reply:

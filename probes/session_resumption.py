@@ -6,7 +6,7 @@ from datetime import timedelta
 from probes import chats, sleepers
 from probes.cases import cases
 from probes.looks import RouterLooks
-from probes.platform import Context
+from probes.platform import Context, pages
 from probes.platform.dialects import ActivateMode, RoutingDialect
 from probes.platform.phases import Instants
 from probes.platform.values import Reply
@@ -258,9 +258,9 @@ async def a_look_wakes(ctx: Context, sleeper: Sleeper) -> None:
         looks = RouterLooks(ctx, sleeper.container_id, lambda: web.alb.router(web.client_id, sleeper.thread))
         ready = await ctx.sighting(
             looks.look,
-            until=lambda reply: reply.status == 200,
+            until=pages.is_the_site,
             within=2 * web.settings.target_wake,
-            what="the preview of a chat that a look has woken",
+            what="the site in the preview of a chat that a look has woken",
         )
         instants = Instants(asked, wall, answered, preview=ready.at)
         spent = await chats.start_of(ctx, sleeper.row, instants, until=ready.at)

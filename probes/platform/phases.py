@@ -90,6 +90,16 @@ def stop_phases(task: TaskView) -> tuple[Phase, ...]:
     )
 
 
+def response_phases(handled: timedelta, whole: timedelta) -> tuple[Phase, ...]:
+    """How a response's time was spent, split where the container says it answered, counted from our sending.
+
+    That is the container's clock beside ours: where it contradicts what was seen, it places no boundary.
+    """
+    if not ZERO <= handled <= whole:
+        return ()
+    return (Phase("handling", handled), Phase("delivery", whole - handled))
+
+
 def fitting(phases: Sequence[Phase], whole: timedelta) -> tuple[Phase, ...]:
     """As many of the phases, from the last backwards, as fit into the whole."""
     kept: list[Phase] = []

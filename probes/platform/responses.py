@@ -21,17 +21,22 @@ class Responses:
         self._url = queue_url
         self._wait = max(1, min(20, round(wait.total_seconds())))
         self._kept: dict[str, list[Response]] = {}
-        self._polling: asyncio.Task[list[Response]] | None = None
+        self._unreadable: list[Unexpected] = []
+        self._broken: dict[str, Unexpected] = {}  # those that name their command all the same
+        self._polling: asyncio.Task[None] | None = None
 
     async def look(self, command_id: str) -> Response | None:
         """The response to this command, after at most one long poll; None if it is not there yet.
 
-        Raises Unexpected for a message that is no response.
+        Raises Unexpected for a response to this command that cannot be read. Other messages that are no
+        responses are kept in `unreadable`: they may be anyone's.
         """
-        if command_id not in self._kept:
+        if command_id not in self._kept and command_id not in self._broken:
             await self._poll()
         waiting = self._kept.get(command_id)
         if not waiting:
+            if command_id in self._broken:
+                raise self._broken[command_id]
             return None
         first = waiting.pop(0)
         if not waiting:
@@ -43,15 +48,17 @@ class Responses:
         """What was read and not asked for (responses to interrupts, of other sessions)."""
         return tuple(response for kept in self._kept.values() for response in kept)
 
+    @property
+    def unreadable(self) -> tuple[str, ...]:
+        """What is wrong with each message that came and is no response."""
+        return tuple(map(str, self._unreadable))
+
     async def _poll(self) -> None:
         if self._polling is None or self._polling.done():
-            self._polling = asyncio.create_task(self._received(), name="responses")
-        polling = self._polling
-        for response in await asyncio.shield(polling):
-            self._kept.setdefault(response.command_id, []).append(response)
-        self._polling = None
+            self._polling = asyncio.create_task(self._receive(), name="responses")
+        await asyncio.shield(self._polling)
 
-    async def _received(self) -> list[Response]:
+    async def _receive(self) -> None:
         name = queue_name(self._url)
         answer = await self._aws.call(
             "sqs:ReceiveMessage",
@@ -62,6 +69,8 @@ class Responses:
             polls=True,
         )
         messages = answer.get("Messages", [])
+        for message in messages:  # kept before any is deleted: what cannot be deleted was received all the same
+            self._keep(name, message.get("Body", ""))
         for message in messages:
             handle = message["ReceiptHandle"]
             await self._aws.call(
@@ -69,7 +78,26 @@ class Responses:
                 name,
                 lambda c, handle=handle: c.sqs.delete_message(QueueUrl=self._url, ReceiptHandle=handle),  # type: ignore[misc]
             )
-        return [read_response(name, message.get("Body", "")) for message in messages]
+
+    def _keep(self, queue: str, body: str) -> None:
+        try:
+            response = read_response(queue, body)
+        except Unexpected as problem:
+            self._unreadable.append(problem)
+            command = _command_of(body)
+            if command is not None:
+                self._broken[command] = problem
+        else:
+            self._kept.setdefault(response.command_id, []).append(response)
+
+
+def _command_of(body: str) -> str | None:
+    try:
+        told = json.loads(body)
+    except ValueError:
+        return None
+    named = told.get("commandId") if isinstance(told, dict) else None
+    return named if isinstance(named, str) else None
 
 
 def queue_name(url: str) -> str:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes.platform.phases import START_PHASES, Instants, fitting, start_phases, stop_phases
+from probes.platform.phases import START_PHASES, Instants, fitting, response_phases, start_phases, stop_phases
 from probes.platform.values import TaskView
 from synthetics.model.timing import ZERO, Phase
 
@@ -140,3 +140,12 @@ def test_durations_that_aws_told_survive_any_skew(parts: list[float], skew: floa
         assert abs(phases[name] - wanted) < 0.0001
     # Only as far as needed: what is left of the skew contradicts nothing that was seen.
     assert abs(split.clock_skew.total_seconds()) <= abs(skew) + 0.0001
+
+
+def test_a_containers_clock_that_contradicts_what_was_seen_splits_nothing() -> None:
+    whole = timedelta(seconds=2)
+    handling, delivery = response_phases(timedelta(seconds=1.5), whole)
+    assert (handling.name, handling.took) == ("handling", timedelta(seconds=1.5))
+    assert (delivery.name, delivery.took) == ("delivery", timedelta(seconds=0.5))
+    assert response_phases(timedelta(seconds=-0.1), whole) == ()
+    assert response_phases(timedelta(seconds=2.1), whole) == ()

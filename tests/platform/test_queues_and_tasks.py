@@ -75,6 +75,22 @@ async def test_a_look_that_was_given_up_loses_nothing(names: dict[str, str], aws
     assert found.success
 
 
+async def test_a_message_that_is_no_response_costs_nobody_else_theirs(run: Run, aws: Client) -> None:
+    made = await run.web.queues.create(f"{run.web.client_id}-site-jane")
+    sqs = aws("sqs")
+    for body in ("<html>", response("mine"), response("broken", success="yes"), response("other")):
+        sqs.send_message(QueueUrl=made.output_url, MessageBody=body)
+    reader = run.web.queues.responses(made.output_url)
+    mine, other = await reader.look("mine"), await reader.look("other")
+    assert mine is not None
+    assert other is not None
+    with pytest.raises(Unexpected, match="wanted 'success' as true or false, got 'yes'"):
+        await reader.look("broken")
+    assert len(reader.unreadable) == 2
+    assert "wanted a JSON object, got '<html>'" in reader.unreadable[0]
+    assert (await run.web.queues.depth(made.output_url)).total == 0
+
+
 @pytest.mark.parametrize(
     ("body", "said"),
     [
@@ -82,6 +98,7 @@ async def test_a_look_that_was_given_up_loses_nothing(names: dict[str, str], aws
         ("[]", "wanted a JSON object"),
         (response("c", success="yes"), "wanted 'success' as true or false, got 'yes'"),
         (response("c", timestamp=None), "wanted 'timestamp' as epoch milliseconds, got None"),
+        (response("c", timestamp="1700000000000"), "wanted 'timestamp' as epoch milliseconds, got '17"),
         (response("c", timestamp=1e30), "wanted 'timestamp' as epoch milliseconds"),
         (response("c", sessionId=5), "wanted 'sessionId' as a text, got 5"),
         (response("c", filesChanged="a"), "wanted 'filesChanged' as a list, got 'a'"),
