@@ -1,6 +1,8 @@
 """What a benchmark needs: a platform to watch, a monitor for it, and a word about the machine."""
 
 import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -13,14 +15,14 @@ from tests.support.sandbox import RunningSandbox
 
 
 @contextmanager
-def a_sandbox(*, speed: float, idle_seconds: float) -> Iterator[RunningSandbox]:
-    """A sandbox in a process of its own that serves both dialects; gone, with its files, afterwards."""
+def a_sandbox(*, speed: float, idle_seconds: float | None, **changes: object) -> Iterator[RunningSandbox]:
+    """A sandbox in a process of its own that serves both dialects; gone, with its files, afterwards.
+
+    Without `idle_seconds` its containers sleep after a minute of the platform; `changes` are further settings.
+    """
     with tempfile.TemporaryDirectory(prefix="synthetics-benchmark-") as directory:
-        running = RunningSandbox(
-            SandboxSettings(
-                directory=Path(directory), speed=speed, idle_seconds=idle_seconds, routing_dialect="both"
-            )
-        )
+        given = {"speed": speed, "idle_seconds": idle_seconds, "routing_dialect": "both", **changes}
+        running = RunningSandbox(SandboxSettings.model_validate({"directory": Path(directory), **given}))
         try:
             yield running
         finally:
@@ -33,6 +35,20 @@ async def a_monitor(sandbox: RunningSandbox, **changes: str) -> AsyncIterator[Mo
     os.environ.update({name: sandbox.environment[name] for name in CREDENTIALS})
     async with monitoring({**sandbox.environment, **changes}) as monitor:
         yield monitor
+
+
+@contextmanager
+def busy(wanted: bool = True) -> Iterator[None]:
+    """One core kept busy by something else, if that is wanted."""
+    if not wanted:
+        yield
+        return
+    loop = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        yield
+    finally:
+        loop.kill()
+        loop.wait()
 
 
 def conditions() -> str:

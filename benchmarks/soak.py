@@ -15,11 +15,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import probes
-from benchmarks.machine import a_monitor, a_sandbox, conditions
+from benchmarks.machine import a_monitor, a_sandbox, busy, conditions
+from benchmarks.suite import run_together
 from synthetics.contract.probe import Probe
 from synthetics.model.check import CheckOutcome
 from synthetics.model.run import Outcome, Run
-from tests.support.monitor import Monitor
 from tests.support.sandbox import RunningSandbox
 
 DIALECTS = ("path", "lambda")
@@ -65,19 +65,12 @@ async def soak(
     for cycle in range(cycles):
         dialect = dialects[cycle % len(dialects)]
         async with a_monitor(sandbox, ROUTING_DIALECT=dialect) as monitor:
-            for run in await _cycle(monitor, catalogue):
+            for run in await run_together(monitor.run, catalogue):
                 soaked.add(run, cycle=cycle, dialect=dialect)
         if sys.stderr.isatty():
             sys.stderr.write(f"\rcycle {cycle + 1}/{cycles}, {len(soaked.troubles)} troubles ")
     soaked.leftovers = await asyncio.to_thread(_leftovers, sandbox)
     return soaked
-
-
-async def _cycle(monitor: Monitor, catalogue: Sequence[Probe]) -> list[Run]:
-    alone = [probe for probe in catalogue if probe.spec.exclusive]
-    together = [probe for probe in catalogue if not probe.spec.exclusive]
-    ended = [await monitor.run(probe) for probe in alone]
-    return ended + list(await asyncio.gather(*(monitor.run(probe) for probe in together)))
 
 
 def _leftovers(sandbox: RunningSandbox) -> list[str]:
@@ -131,12 +124,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("cycles", type=int, nargs="?", default=200)
     parser.add_argument("--probe", action="append", choices=[probe.name for probe in probes.CATALOGUE])
     parser.add_argument("--dialect", choices=DIALECTS, help="default: both, taking turns")
+    parser.add_argument("--busy", action="store_true", help="keep one core busy all the while")
+    parser.add_argument("--idle", type=float, default=IDLE_SECONDS, help="real seconds until containers sleep")
     parser.add_argument("--speed", type=float, default=0.05, help="real seconds for a second of the platform")
     given = parser.parse_args(arguments)
     catalogue = [probe for probe in probes.CATALOGUE if given.probe is None or probe.name in given.probe]
     dialects = (given.dialect,) if given.dialect else DIALECTS
     before = conditions()
-    with a_sandbox(speed=given.speed, idle_seconds=IDLE_SECONDS) as sandbox:
+    with busy(given.busy), a_sandbox(speed=given.speed, idle_seconds=given.idle) as sandbox:
         soaked = asyncio.run(soak(sandbox, cycles=given.cycles, catalogue=catalogue, dialects=dialects))
     print(f"{given.cycles} cycles at speed {given.speed:g}. Before: {before}. After: {conditions()}.\n")
     print(table(soaked))

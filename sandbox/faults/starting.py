@@ -27,7 +27,7 @@ FAULTS = (
     ),
     FaultSpec(
         "preview-broken",
-        ("CS-01", "AR-04"),
+        ("CS-01", "CS-08", "AR-04"),
         "The container is healthy but its site answers with this status.",
         {"status": 500},
     ),

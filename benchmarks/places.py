@@ -1,0 +1,27 @@
+"""Where a fault can be met: most on the sandbox as it is, some only in another dialect or generation."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sandbox.faults import FaultSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Settings of the sandbox, of the monitor, and of the fault itself, under which a fault shows."""
+
+    sandbox: Mapping[str, object] = field(default_factory=dict)
+    monitor: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, object] = field(default_factory=dict)
+
+
+_USUAL = Place()
+_ROUTER = Place(monitor={"ROUTING_DIALECT": "lambda"})
+
+PLACES: dict[str, Place] = {}
+
+
+def place_of(spec: FaultSpec) -> Place:
+    """Where this fault is looked for: behind the router if all that it breaks is only seen there."""
+    behind = {"SR-04", "SR-05", "SR-06", "LR-01", "LR-02", "LR-03", "LR-04", "LR-05"}
+    return PLACES.get(spec.name, _ROUTER if set(spec.breaks) <= behind else _USUAL)
