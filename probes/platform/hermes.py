@@ -1,6 +1,7 @@
 """Hermes over HTTP: asking for sessions, keeping them, and waking them (contract §2.3)."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 
 from probes.platform.guard import Guard
 from probes.platform.http import Http, Label
@@ -187,12 +188,13 @@ class Hermes:
         return row
 
     async def _get(self, path: str, operation: str) -> Reply:
-        return await self._http.request(
+        reply = await self._http.request(
             "GET",
             self._settings.hermes + path,
             label=Label("hermes", operation),
             timeout=self._settings.hermes_timeout,
         )
+        return replace(reply, of="Hermes")
 
     async def _post(
         self,
@@ -205,7 +207,7 @@ class Hermes:
             "activate": self._settings.patience(self._settings.activate_timeout),
             "resume_preview": self._settings.patience(self._settings.resume_timeout),
         }
-        return await self._http.request(
+        reply = await self._http.request(
             "POST",
             self._settings.hermes + path,
             label=Label("hermes", operation),
@@ -213,6 +215,7 @@ class Hermes:
             json=body,
             headers=headers,
         )
+        return replace(reply, of="Hermes")
 
 
 def _wanted(reply: Reply, what: str) -> Reply:
@@ -222,7 +225,7 @@ def _wanted(reply: Reply, what: str) -> Reply:
 
 
 def _refusal(reply: Reply, what: str) -> PlatformError:
-    return PlatformError(f"unexpected: {what}: wanted 2xx, got {reply.told()}", **reply.evidence())
+    return reply.refusal(what, "2xx")
 
 
 def _member(reply: Reply, name: str) -> str | None:

@@ -1,14 +1,18 @@
 """Answers over HTTP, as values: what came, or why nothing did."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from synthetics.errors import Unexpected
+from synthetics.errors import PlatformError, Unavailable, Unexpected
 
 LONGEST_BODY = 1024 * 1024
 _SHORT = 300
+#: What the load balancer answers where no target of it lives (contract §2.4).
+_NO_TARGET = frozenset({502, 503})
+_TITLE = re.compile(r"<(title|h1)>(.*?)</\1>", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +20,7 @@ class Reply:
     """An HTTP answer, whatever it says; `status` is 0 and `failure` tells why where none came.
 
     `text` is cut at 1 MiB (`cut` says so). `took` runs from the request's start to its last byte read.
+    `of` names the part of the platform that should have answered, where a stand-in can be told from it.
     """
 
     request: str
@@ -25,6 +30,17 @@ class Reply:
     text: str = ""
     cut: bool = False
     failure: str | None = None
+    of: str = ""
+
+    @property
+    def away(self) -> bool:
+        """Whether the part that should have answered is not there: nobody answered, or the load balancer did.
+
+        An answer that did not come in time says nothing of that.
+        """
+        if self.failure is not None:
+            return bool(self.of) and not self.failure.startswith("timeout")
+        return bool(self.of) and self.status in _NO_TARGET and self.text.lstrip()[:1] != "{"
 
     @property
     def ok(self) -> bool:
@@ -38,12 +54,18 @@ class Reply:
     def expect(self, what: str, *statuses: int) -> None:
         """Raises Unexpected, telling what came instead, unless there is an answer with one of these statuses.
 
-        Without statuses any answer will do.
+        Without statuses any answer will do; Unavailable where none could come.
         """
-        if self.failure is None and (not statuses or self.status in statuses):
+        if self.failure is None and not self.away and (not statuses or self.status in statuses):
             return
-        wanted = " or ".join(map(str, statuses)) or "an answer"
-        raise Unexpected(f"unexpected: {what}: wanted {wanted}, got {self.told()}", **self.evidence())
+        raise self.refusal(what, " or ".join(map(str, statuses)) or "an answer")
+
+    def refusal(self, what: str, wanted: str) -> PlatformError:
+        """The error that says what came instead of what was wanted."""
+        sentence = f"{what}: wanted {wanted}, got {self.told()}"
+        if self.away:
+            return Unavailable(f"{self.of} is away: {sentence}", **self.evidence())
+        return Unexpected(f"unexpected: {sentence}", **self.evidence())
 
     def json(self) -> dict[str, object]:
         """The body as a JSON object. Raises Unexpected naming what came instead."""
@@ -73,13 +95,13 @@ class Reply:
         return value
 
     def message(self) -> str:
-        """What an error says: the `message` of a JSON body, else the start of the body, else the failure."""
+        """What an error says: JSON's `message`, a page's title, the start of the body, or why there is none."""
         if self.failure is not None:
             return self.failure
         try:
             value = json.loads(self.text)
         except ValueError:
-            return _short(self.text.strip())
+            return _words(self.text.strip())
         said = value.get("message") if isinstance(value, dict) else None
         return said if isinstance(said, str) else _short(self.text)
 
@@ -123,6 +145,12 @@ def _not_json(body: str) -> str:
     if body[0] in '{["':
         return f"a broken or half JSON: {_short(body)!r}"
     return f"a text: {_short(body)!r}"
+
+
+def _words(body: str) -> str:
+    """What a person would read on an HTML page first; any other text as it is."""
+    title = _TITLE.search(body) if body[:1] == "<" else None
+    return f"page {' '.join(title[2].split())!r}" if title else _short(body)
 
 
 def _json_kind(value: object) -> str:

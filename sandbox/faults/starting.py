@@ -15,9 +15,24 @@ FAULTS = (
         "A started container takes far longer until it answers (factor, plus amount in platform seconds).",
         {"factor": 1.0, "amount": 90.0},
     ),
-    FaultSpec("task-never-starts", ("CS-01", "SR-01"), "A task stays PENDING until somebody stops it."),
-    FaultSpec("capacity-refused", ("CS-01", "SR-01", "SR-10"), "RunTask answers with a capacity failure."),
-    FaultSpec("hermes-down", ("AR-12", "CS-01", "SR-02"), "Hermes has no healthy task: the ALB answers 503."),
+    FaultSpec(
+        "task-never-starts",
+        ("CS-01", "CS-06", "SR-01"),
+        "A task stays PENDING until somebody stops it.",
+        touches=("*",),
+    ),
+    FaultSpec(
+        "capacity-refused",
+        ("CS-01", "CS-06", "SR-01", "SR-10"),
+        "RunTask answers with a capacity failure.",
+        touches=("*",),
+    ),
+    FaultSpec(
+        "hermes-down",
+        ("AR-12", "CS-01"),
+        "Hermes has no healthy task: the ALB answers 503.",
+        touches=("*",),
+    ),
     FaultSpec("activate-error", ("CS-01", "CS-07"), "Activate answers 500 with a reason and makes nothing."),
     FaultSpec(
         "activate-hangs",

@@ -11,7 +11,7 @@ from synthetics.contract.evidence import clean, clean_text
 from synthetics.contract.probe import Probe, Step
 from synthetics.contract.progress import Progress, Unwatched
 from synthetics.contract.waiting import FINE, Pace, Sighting, sight
-from synthetics.errors import PlatformError, ProbeBroken, UndeclaredName, Unexpected
+from synthetics.errors import PlatformError, ProbeBroken, Unavailable, UndeclaredName, Unexpected
 from synthetics.model.check import Case, Check, CheckOutcome, Effect
 from synthetics.model.run import StepOutcome, StepResult
 from synthetics.model.timing import UNACCOUNTED, ZERO, Phase, Timing
@@ -149,8 +149,8 @@ class ProbeContext(Generic[P]):
         """Report one case of the platform's contract: passed if the body ends, failed if it raises.
 
         A PlatformError is kept as the case's reason and goes no further, so that the cases after it are
-        still checked; with `essential` it ends the run, because nothing after it would mean anything. A
-        case may be reported in several places of one run: the worst finding stands.
+        still checked; with `essential` it ends the run, because nothing after it would mean anything, and
+        Unavailable always does. A case may be reported in several places of one run: the worst finding stands.
         """
         self._declared(case)
         note = CheckNote()
@@ -161,7 +161,7 @@ class ProbeContext(Generic[P]):
             note.outcome, note.reason = CheckOutcome.FAILED, str(error)
             note.evidence.update(error.evidence)
             self._close(case, note)
-            if essential:
+            if essential or isinstance(error, Unavailable):
                 raise
         else:
             self._close(case, note)

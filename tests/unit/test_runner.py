@@ -4,7 +4,7 @@ import asyncio
 from datetime import timedelta
 
 from synthetics.contract import expect
-from synthetics.errors import PlatformError, ProbeBroken
+from synthetics.errors import PlatformError, ProbeBroken, Unavailable, Unexpected
 from synthetics.model.check import CheckOutcome
 from synthetics.model.run import Outcome, StepOutcome
 from synthetics.running.runner import Interrupt
@@ -255,3 +255,16 @@ async def test_runs_overlap_without_seeing_each_other() -> None:
 
     assert platform.things == []
     assert {run.key.id for run in runs} == {runs[0].key.id}
+
+
+async def test_a_part_that_is_away_ends_the_run_and_is_told_once() -> None:
+    async def scenario(ctx: Context) -> None:
+        with ctx.check("FD-01"):
+            raise Unavailable("the bell is away")
+        with ctx.check("FD-02"):
+            raise Unexpected("never reached")
+
+    run = await run_probe(a_probe(scenario))
+
+    assert (run.outcome, run.reason) == (Outcome.FAILED, "FD-01: the bell is away")
+    assert [check.outcome.value for check in run.checks] == ["failed", "skipped", "skipped"]
