@@ -8,12 +8,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
+import structlog
 from boto3.dynamodb.types import TypeDeserializer
 
 from probes.platform.values import ContainerRow, MappingRow, SessionRow, TrackingRow
 from synthetics.errors import Unexpected
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 Stored = Mapping[str, Any]
 """An item as DynamoDB's wire format has it: `{"status": {"S": "active"}}`."""
@@ -27,6 +31,8 @@ _KINDS = {
     "NULL": "null",
 }
 _LONGEST_SHOWN = 120
+#: Older words for a container's states (contract §3.3).
+_OLDER_STATES = {"terminating": "stopping", "terminated": "stopped"}
 
 
 class Attributes:
@@ -143,12 +149,12 @@ def is_stub(item: Stored) -> bool:
     return "status" not in item and item.get("userId", {}).get("S") == "*"
 
 
-def session(table: str, key_names: tuple[str, ...], item: Stored) -> SessionRow:
-    """A session row of either generation. Raises Unexpected."""
+def session(table: str, key_names: tuple[str, ...], item: Stored, *, now: datetime | None = None) -> SessionRow:
+    """A session row of either generation, as it is at `now`. Raises Unexpected."""
     read = Attributes(table, _key(item, "sessionId"), item)
     return SessionRow(
         session_id=read.text("sessionId"),
-        status=read.text("status"),
+        status=_known("session", SessionRow.STATES, read.text("status")),
         key={name: read.text(name) for name in key_names},
         user_id=read.maybe_text("userId"),
         client_id=read.maybe_text("clientId"),
@@ -164,6 +170,7 @@ def session(table: str, key_names: tuple[str, ...], item: Stored) -> SessionRow:
         created_at=read.maybe_either_instant("createdAt"),
         ttl=read.maybe_instant("ttl", unit=1),
         metadata=read.maybe_map("metadata"),
+        lapsed=now is not None and lapsed(item, now),
     )
 
 
@@ -172,7 +179,7 @@ def container(table: str, item: Stored) -> ContainerRow:
     read = Attributes(table, _key(item, "containerId"), item)
     return ContainerRow(
         container_id=read.text("containerId"),
-        status=read.text("status"),
+        status=_known("container", ContainerRow.STATES, _OLDER_STATES.get(told := read.text("status"), told)),
         task_arn=read.maybe_text("taskArn", "fargateTaskArn"),
         container_ip=read.maybe_text("containerIp"),
         client_id=read.maybe_text("clientId"),
@@ -228,6 +235,20 @@ def tracking(table: str, item: Stored) -> TrackingRow:
         user_id=read.maybe_text("userId"),
         last_activity=read.maybe_instant("lastActivity"),
     )
+
+
+def lapsed(item: Stored, now: datetime) -> bool:
+    """Whether the row's `ttl` is past: it counts as expired, though DynamoDB deletes it only later."""
+    told = item.get("ttl", {}).get("N")
+    return told is not None and float(told) <= now.timestamp()
+
+
+@cache
+def _known(kind: str, states: frozenset[str], status: str) -> str:
+    """The state; the log notes, once for each, what the contract does not know."""
+    if status not in states:
+        log.warning("state.unknown", kind=kind, state=status)
+    return status
 
 
 def _key(item: Stored, name: str) -> str:

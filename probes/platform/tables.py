@@ -118,8 +118,9 @@ class Tables:
     # -- containers --------------------------------------------------------------------------------------
 
     async def container(self, container_id: str) -> ContainerRow | None:
+        """The container's row; one whose `ttl` is past is none."""
         table = self._settings.container_table
-        found = await items.query(self._aws, table, "containerId", container_id)
+        found = await self._alive(table, "containerId", container_id)
         return rows.container(table, found[0]) if found else None
 
     async def has_container(self, container_id: str) -> bool:
@@ -166,7 +167,7 @@ class Tables:
 
     async def mapping(self, thread_id: str) -> MappingRow | None:
         table = self._settings.thread_mapping_table
-        found = await items.query(self._aws, table, "threadId", thread_id)
+        found = await self._alive(table, "threadId", thread_id)
         return rows.mapping(table, found[0]) if found else None
 
     async def mapping_marks(self, thread_id: str) -> rows.Marks | None:
@@ -280,7 +281,7 @@ class Tables:
     async def _session(self, item: rows.Stored) -> SessionRow:
         table = self._settings.session_table
         key = await self._shapes.session_key(self._aws, table, self._settings.session_key)
-        row = rows.session(table, key, item)
+        row = rows.session(table, key, item, now=self._clock.now())
         self._adopted(rows.marks(item))
         return row
 
@@ -303,6 +304,11 @@ class Tables:
             for container in containers:
                 ids += await self._sessions_in(container)
         return list(dict.fromkeys(ids))
+
+    async def _alive(self, table: str, attribute: str, value: str) -> list[rows.Stored]:
+        """The items with this partition key whose time is not over."""
+        found = await items.query(self._aws, table, attribute, value)
+        return [item for item in found if not rows.lapsed(item, self._clock.now())]
 
     async def _shape(self) -> items.TableShape:
         return await self._shapes.of(self._aws, self._settings.session_table)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import ClassVar
 
 from probes.platform.replies import Reply as Reply
 from synthetics.errors import Unexpected
@@ -70,13 +71,16 @@ class SessionRow(_Needs):
     created_at: datetime | None = None
     ttl: datetime | None = None
     metadata: Mapping[str, object] = field(default_factory=dict)
+    lapsed: bool = False
 
     #: States from which nothing more is to be expected; `inactive`, `error` and `terminated` are older words.
-    TERMINAL = frozenset({"expired", "inactive", "error", "terminated"})
+    TERMINAL: ClassVar = frozenset({"expired", "inactive", "error", "terminated"})
+    STATES: ClassVar = TERMINAL | {"initializing", "active", "draining", "idle"}
 
     @property
     def terminal(self) -> bool:
-        return self.status in SessionRow.TERMINAL
+        """Whether it is over: by its state, or because its `ttl` was past when it was read (`lapsed`)."""
+        return self.lapsed or self.status in SessionRow.TERMINAL
 
     @property
     def generation_b(self) -> bool:
@@ -107,6 +111,8 @@ class ContainerRow(_Needs):
     last_activity: datetime | None = None
     last_started: datetime | None = None
     stopped_at: datetime | None = None
+
+    STATES: ClassVar = frozenset({"starting", "running", "idle", "stopping", "stopped"})
 
     def __str__(self) -> str:
         return f"container row {self.container_id} ({self.status})"

@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 import pytest
+from structlog.testing import capture_logs
 
 from probes.platform import rows
 from probes.platform.aws import AwsError
@@ -199,3 +201,45 @@ def test_a_container_may_have_a_negative_count_and_the_unknown_task() -> None:
     }
     row = rows.container("t", item)
     assert (row.session_count, row.task_arn, row.dlq_url) == (-1, "unknown", "q")
+
+
+@pytest.mark.parametrize(
+    ("told", "read"),
+    [("terminating", "stopping"), ("terminated", "stopped"), ("running", "running"), ("dreaming", "dreaming")],
+)
+def test_older_and_unknown_states_of_a_container(told: str, read: str) -> None:
+    assert rows.container("t", {"containerId": {"S": "c"}, "status": {"S": told}}).status == read
+
+
+@pytest.mark.parametrize("status", ["expired", "inactive", "error", "terminated"])
+def test_states_from_which_nothing_more_comes(status: str) -> None:
+    assert rows.session("t", ("sessionId",), {**GOOD, "status": {"S": status}}).terminal
+
+
+def test_an_unknown_state_is_logged_once_and_harms_nothing() -> None:
+    state = f"dreaming-{uuid4().hex}"
+    with capture_logs() as logged:
+        read = [rows.session("t", ("sessionId",), {**GOOD, "status": {"S": state}}) for _ in range(2)]
+    assert [(row.status, row.terminal) for row in read] == [(state, False)] * 2
+    assert [(line["event"], line["state"]) for line in logged] == [("state.unknown", state)]
+
+
+async def test_a_row_past_its_time_counts_as_expired_though_it_can_be_read(run: Run, aws: Client) -> None:
+    tables, settings, client = run.web.tables, run.web.settings, run.web.client_id
+    past = {"ttl": {"N": "1700000000"}}
+    keys = {"sessionId": {"S": f"{client}-1"}, "userId": {"S": "u"}, "status": {"S": "active"}}
+    rest = {"containerId": {"S": f"{client}-site-jane"}, "threadId": {"S": f"{client}-t"}}
+    dynamodb = aws("dynamodb")
+    dynamodb.put_item(TableName=settings.session_table, Item={**keys, **past})
+    dynamodb.put_item(TableName=settings.container_table, Item={**rest, "status": {"S": "running"}, **past})
+    dynamodb.put_item(TableName=settings.thread_mapping_table, Item={**rest, **past})
+
+    row = await tables.session(f"{client}-1")
+    assert row is not None
+    assert row.terminal
+    assert await tables.container(f"{client}-site-jane") is None
+    assert await tables.mapping(f"{client}-t") is None
+    assert await tables.has_container(f"{client}-site-jane"), (
+        "those who remove it find it"
+    )
+    assert await tables.mapping_marks(f"{client}-t") is not None
