@@ -1,6 +1,7 @@
 """Cold start (contract §12.1): from no container at all to a preview that shows the wanted change."""
 
 from datetime import timedelta
+from functools import partial
 
 from probes import chats
 from probes.cases import cases
@@ -8,7 +9,7 @@ from probes.chats import Chat, essential
 from probes.platform import Context, pages
 from probes.platform.dialects import ActivateMode, RoutingDialect
 from probes.platform.phases import Instants, fitting, stop_phases
-from probes.platform.values import Reply
+from probes.platform.values import Reply, TaskCount, TaskView
 from probes.timings import COLD_START, SHUTDOWN, WARM_START
 from synthetics.contract import expect
 from synthetics.contract.probe import Price, ProbeSpec, Severity, Step, probe
@@ -66,7 +67,7 @@ async def cold_start(ctx: Context) -> None:
             expect.within("time until ready", took, ctx.platform.settings.target_cold_start)
 
     async with ctx.step(PREVIEW):
-        await preview_appears(ctx, chat, ready, cold=cold)
+        unseen = await preview_appears(ctx, chat, ready, cold=cold)
 
     async with ctx.step(EDIT):
         await change_is_there(ctx, chat)
@@ -80,7 +81,7 @@ async def cold_start(ctx: Context) -> None:
 
     async with ctx.step(SLEEP):
         if ctx.allowed("CS-03"):
-            await everything_sleeps(ctx, chat)
+            await everything_sleeps(ctx, chat, unseen)
 
 
 async def nonsense_is_refused(ctx: Context) -> None:
@@ -160,8 +161,11 @@ def _had_time_to_start(ctx: Context, chat: Chat) -> bool:
     return sync or chat.asked.looked_up or chat.asked.took > settings.target_cold_start / 10
 
 
-async def preview_appears(ctx: Context, chat: Chat, ready: Sighting[Reply], *, cold: bool) -> None:
-    """CS-08, and CS-01's preview: the address that activate gave shows the site, and so does its page."""
+async def preview_appears(ctx: Context, chat: Chat, ready: Sighting[Reply], *, cold: bool) -> str | None:
+    """CS-08, and CS-01's preview: the address that activate gave shows the site, and so does its page.
+
+    Returns why edit tasks cannot be counted here, None if they can.
+    """
     preview = None
     with ctx.check("CS-08") as check:
         url = chat.asked.preview_url or await chats.preview_of(ctx, chat)
@@ -182,13 +186,17 @@ async def preview_appears(ctx: Context, chat: Chat, ready: Sighting[Reply], *, c
         )
         spent = await chats.start_of(ctx, chat.row, instants, until=preview.at)
         ctx.measure("cold_start", since=asked.sent, until=preview, phases=spent)
+    unseen = None
     if ctx.allowed("CS-01"):
-        with ctx.check("CS-01"):
+        with ctx.check("CS-01") as check:
             if preview is None:
                 raise Unexpected(
                     "unexpected: the preview of the new session: wanted the site, got none in time"
                 )
-            await _is_running(ctx)
+            unseen = await _is_running(ctx)
+            if unseen:
+                check.degrade(unseen)
+    return unseen
 
 
 async def _site_seen(ctx: Context, url: str) -> Sighting[Reply]:
@@ -230,14 +238,32 @@ async def _session_page(ctx: Context, chat: Chat) -> Reply:
     return await web.alb.router(web.client_id, chat.row.need("thread_id"))
 
 
-async def _is_running(ctx: Context) -> None:
-    """At least one edit task, as far as the counts have caught up (they lag by seconds)."""
+async def _is_running(ctx: Context) -> str | None:
+    """At least one edit task, as far as the counts have caught up (they lag by seconds).
+
+    Where a task of ours runs that TASK_COUNT_SOURCE does not count, that is the setting's fault: the reason.
+    """
+    tasks = ctx.platform.tasks
+    unseen: list[TaskView] = []
+
+    async def count() -> TaskCount:
+        nonlocal unseen
+        counted, unseen = await tasks.count(), await tasks.unseen()
+        return counted
+
     await ctx.eventually(
-        ctx.platform.tasks.count,
-        until=lambda count: count.total >= 1,
+        count,
+        until=lambda counted: counted.total >= 1 or unseen,
         within=timedelta(seconds=10),
         what="edit tasks while the preview answers to be at least 1",
         pace=DEAR,
+    )
+    if not unseen:
+        return None
+    ours = ", ".join(map(str, unseen))
+    return (
+        f"TASK_COUNT_SOURCE=service does not see {ours} of this run, launched "
+        "with RunTask and in no service: set it to both or cluster"
     )
 
 
@@ -276,6 +302,12 @@ async def next_session_is_warm(ctx: Context) -> Chat | None:
     return None if check.failed else chat
 
 
+async def _left(ctx: Context, *, own: bool) -> int:
+    """How many edit tasks there are, this run's own among them where the count cannot see those."""
+    tasks = ctx.platform.tasks
+    return (await tasks.count()).total + (len(await tasks.own()) if own else 0)
+
+
 async def session_expires(ctx: Context, chat: Chat) -> None:
     """CS-02: a session that is marked expired reads as expired, and one that is deleted is gone."""
     web = ctx.platform
@@ -294,19 +326,22 @@ async def session_expires(ctx: Context, chat: Chat) -> None:
         expect.equal("the row after its deletion", await web.tables.session(chat.session_id), None)
 
 
-async def everything_sleeps(ctx: Context, chat: Chat) -> None:
+async def everything_sleeps(ctx: Context, chat: Chat, unseen: str | None) -> None:
     """CS-03 and the end of CS-01: left alone, the container goes, no edit task is left, the session expires.
 
-    Only tables and ECS are asked meanwhile: looking at the preview would keep the container awake.
+    Where the count cannot see our tasks (`unseen` says why), they are watched by themselves. Only tables and
+    ECS are asked meanwhile: looking at the preview would keep the container awake.
     """
     web = ctx.platform
     await chats.unmap_threads(ctx)
     quiet = ctx.instant()
     gone = None
     with ctx.check("CS-03") as check:
+        if unseen:
+            check.degrade(f"only this run's own tasks were watched: {unseen}")
         gone = await ctx.sighting(
-            web.tasks.count,
-            until=lambda count: count.total == 0,
+            partial(_left, ctx, own=bool(unseen)),
+            until=lambda left: left == 0,
             within=web.settings.sleep_patience,
             what="edit tasks after the idle limit to be 0",
             pace=DEAR,

@@ -1,13 +1,13 @@
 """ECS tasks and services, as this run may see and stop them (contract §5)."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from probes.platform.aws import Aws, AwsClients, AwsError
 from probes.platform.dialects import TaskCountSource
 from probes.platform.guard import Guard
 from probes.platform.settings import PlatformSettings
-from probes.platform.values import ServiceView, TaskCount, TaskView
+from probes.platform.values import ServiceView, TaskCount, TaskView, family_of
 from synthetics.errors import GuardRefused, PlatformError, ProbeBroken
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ class Tasks:
         self._aws = aws
         self._settings = settings
         self._guard = guard
+        self._families: frozenset[str] | None = None
 
     # -- counting ----------------------------------------------------------------------------------------
 
@@ -46,9 +47,20 @@ class Tasks:
         return TaskCount(max(service or 0, cluster or 0), service, cluster)
 
     async def edit_tasks(self) -> list[TaskView]:
-        """Every task of the cluster that is meant to run and is not Hermes'."""
-        found = await self._listed("RUNNING")
-        return [task for task in found if not task.of_service(self._settings.hermes_service)]
+        """Every edit task of the cluster that is meant to run, whoever launched it.
+
+        Told by its service, by its task definition's family, or by the tags and overrides that Hermes gives it;
+        the cluster's other tasks are other people's.
+        """
+        families = await self._edit_families()
+        return [task for task in await self._listed("RUNNING") if self._is_edit(task, families)]
+
+    async def unseen(self) -> list[TaskView]:
+        """This run's own running tasks that TASK_COUNT_SOURCE cannot see: those that RunTask launched."""
+        if self._settings.task_count_source is not TaskCountSource.SERVICE:
+            return []
+        service = self._settings.edit_service
+        return [task for task in await self.own() if task.running and not task.of_service(service)]
 
     async def edit_service(self) -> ServiceView:
         """The edit service's own counts. Raises PlatformError if ECS does not know it."""
@@ -180,6 +192,25 @@ class Tasks:
             or self._guard.owns("session", task.session_id)
             or self._guard.owns("user", task.environment.get("USER_ID"))
         )
+
+    def _is_edit(self, task: TaskView, families: Collection[str]) -> bool:
+        if task.of_service(self._settings.hermes_service):
+            return False
+        by_launch = task.container_id or task.session_id or (task.client_id and task.user_id)
+        return task.of_service(self._settings.edit_service) or task.family in families or bool(by_launch)
+
+    async def _edit_families(self) -> frozenset[str]:
+        """The families of edit tasks: the one that is set, and the one that the service runs (§5.1)."""
+        if self._families is None:
+            names = {self._settings.task_definition_arn}
+            try:
+                names.add((await self.edit_service()).task_definition or "")
+            except AwsError:
+                raise
+            except PlatformError:  # a deployment that launches every task by itself may do without the service
+                pass
+            self._families = frozenset(family_of(name) for name in names if name)
+        return self._families
 
     @staticmethod
     def _of_client(task: TaskView, client_id: str) -> bool:

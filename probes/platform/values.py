@@ -214,6 +214,12 @@ class TaskView:
     def user_id(self) -> str | None:
         return self.tags.get("UserId") or self.environment.get("USER_ID")
 
+    @property
+    def family(self) -> str | None:
+        """The family of its task definition."""
+        told = self.task_definition or (self.group or "").partition("family:")[2]
+        return family_of(told) if told else None
+
     def of_service(self, service: str) -> bool:
         """Whether a service keeps this task up (RunTask tasks belong to a family instead)."""
         return self.group == f"service:{service}"
@@ -283,6 +289,11 @@ class WorkspaceStatus:
     @property
     def dirty(self) -> bool:
         return bool(self.changes)
+
+
+def family_of(task_definition: str) -> str:
+    """The family in a task definition's ARN or name, without its revision."""
+    return task_definition.rsplit("/", 1)[-1].partition(":")[0]
 
 
 def newest(rows: Iterable[SessionRow]) -> SessionRow | None:

@@ -11,6 +11,7 @@ import pytest
 from probes.platform.commands import Command, CommandType
 from probes.platform.responses import read_response
 from probes.platform.tasks import sanitised, task_view
+from probes.platform.values import TaskView, family_of
 from synthetics.errors import GuardRefused, PlatformError, ProbeBroken, Unexpected
 from tests.platform.conftest import Run, opened
 
@@ -198,3 +199,36 @@ async def test_a_service_that_is_not_there_is_told(run: Run, aws: Client) -> Non
     with pytest.raises(PlatformError, match="webordinary-edit-service"):
         await run.web.tasks.count()
     assert await run.web.tasks.own() == []
+
+
+async def test_only_edit_tasks_are_counted_in_the_cluster(
+    names: dict[str, str], aws: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arn = "arn:aws:ecs:us-west-2:1:task-definition"
+    launched = [{"name": "x", "environment": [{"name": "SESSION_ID", "value": "s"}]}]
+    told: list[Any] = [
+        {"taskArn": "kept-up", "group": "service:webordinary-edit-service"},
+        {"taskArn": "launched", "group": "family:f", "taskDefinitionArn": f"{arn}/webordinary-edit-task:7"},
+        {"taskArn": "of-another-family", "overrides": {"containerOverrides": launched}},
+        {"taskArn": "tagged", "tags": [{"key": "ContainerId", "value": "c"}]},
+        {"taskArn": "hermes", "group": "service:webordinary-hermes-service"},
+        {"taskArn": "of-others", "group": "family:billing", "taskDefinitionArn": f"{arn}/billing:1"},
+        {"taskArn": "of-another-service", "group": "service:billing"},
+    ]
+    async with opened({**names, "TASK_COUNT_SOURCE": "cluster"}) as run:
+        aws("ecs").create_cluster(clusterName=run.web.settings.ecs_cluster_arn)
+
+        async def listed(desired: str) -> list[TaskView]:
+            return [task_view(task) for task in told]
+
+        monkeypatch.setattr(run.web.tasks, "_listed", listed)
+        counted = [task.arn for task in await run.web.tasks.edit_tasks()]
+        assert counted == ["kept-up", "launched", "of-another-family", "tagged"]
+        assert (await run.web.tasks.count()).total == 4
+
+
+@pytest.mark.parametrize(
+    "name", ["edit", "edit:latest", "arn:aws:ecs:us-west-2:1:task-definition/edit:12", "task-definition/edit"]
+)
+def test_the_family_of_a_task_definition(name: str) -> None:
+    assert family_of(name) == "edit"

@@ -239,7 +239,5 @@ async def test_a_row_past_its_time_counts_as_expired_though_it_can_be_read(run: 
     assert row.terminal
     assert await tables.container(f"{client}-site-jane") is None
     assert await tables.mapping(f"{client}-t") is None
-    assert await tables.has_container(f"{client}-site-jane"), (
-        "those who remove it find it"
-    )
+    assert await tables.has_container(f"{client}-site-jane"), "those who remove it find it"
     assert await tables.mapping_marks(f"{client}-t") is not None

@@ -7,6 +7,8 @@ import pytest
 from probes.cold_start import cold_start
 from probes.platform.alb import Alb
 from probes.platform.replies import Reply
+from synthetics.model.check import CheckOutcome
+from synthetics.model.run import Outcome
 from tests.support.monitor import Watch, failed, found, left_behind
 from tests.support.sandbox import RunningSandbox
 
@@ -26,3 +28,17 @@ async def test_the_load_balancers_default_answer_is_no_preview(
     assert "200 with a page of the site" in reason
     assert "that is the load balancer's own default answer" in reason
     assert left_behind(platform, run.tag) == []
+
+
+async def test_a_count_that_cannot_see_launched_tasks_says_so_and_fails_nothing(
+    platform: RunningSandbox, watch: Watch
+) -> None:
+    async with watch(platform, TASK_COUNT_SOURCE="service") as monitor:
+        run = await monitor.run(cold_start)
+
+    assert (run.outcome, run.reason) == (Outcome.PASSED, None)
+    for case in ("CS-01", "CS-03"):
+        check = found(run)[case]
+        assert check.outcome is CheckOutcome.DEGRADED
+        assert "TASK_COUNT_SOURCE=service does not see task " in str(check.reason)
+        assert "set it to both or cluster" in str(check.reason)
