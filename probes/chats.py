@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
+from probes.diagnosis import why_not_ready
 from probes.looks import RouterLooks
 from probes.platform import Context
 from probes.platform.dialects import RoutingDialect
@@ -13,7 +14,7 @@ from probes.platform.phases import Instants, start_phases
 from probes.platform.values import Activation, Reply, SessionRow, TaskView
 from probes.platform.workspace import Place, Workspace
 from synthetics.contract.waiting import DEAR, Sighting
-from synthetics.errors import PlatformError, ProbeBroken, TimedOut, Unexpected
+from synthetics.errors import ProbeBroken, TimedOut, Unexpected
 from synthetics.model.timing import Phase
 
 #: The seeds' user and project; the client is always this run's own.
@@ -167,39 +168,6 @@ async def until_ready(ctx: Context, session: SessionRow, *, within: timedelta | 
     except TimedOut as error:
         cause, evidence = await why_not_ready(ctx, session)
         raise TimedOut(f"{error}; {cause}", **{**error.evidence, **evidence}) from error
-
-
-async def why_not_ready(ctx: Context, session: SessionRow) -> tuple[str, dict[str, object]]:
-    """The likely cause, drawn from the rows and from what ECS tells, and that evidence."""
-    web = ctx.platform
-    try:
-        row = await web.tables.session(session.session_id)
-        tasks = await web.tasks.own(stopped=True)
-    except PlatformError as error:
-        return f"and neither rows nor tasks could be read: {error}", {}
-    evidence: dict[str, object] = {
-        "session_status": row.status if row else "no row",
-        "tasks": [_told(task) for task in tasks],
-    }
-    newest = next(iter(tasks), None)
-    if newest is None:
-        return f"no task was ever started for it (session {evidence['session_status']})", evidence
-    if newest.stopped:
-        return f"its task stopped: {newest.stopped_reason or newest.stop_code or 'no reason given'}", evidence
-    if newest.running:
-        return "its task runs, but its health never answered", evidence
-    return f"its task is still {newest.last_status}", evidence
-
-
-def _told(task: TaskView) -> dict[str, object]:
-    return {
-        "task": task.arn.rsplit("/", 1)[-1],
-        "status": task.last_status,
-        "created": task.created_at,
-        "pull": [task.pull_started_at, task.pull_stopped_at],
-        "started": task.started_at,
-        "stopped_reason": task.stopped_reason,
-    }
 
 
 async def start_of(ctx: Context, session: SessionRow, instants: Instants, *, until: float) -> tuple[Phase, ...]:

@@ -1,15 +1,15 @@
 """The AWS endpoint: moto behind one address, with the parts that the sandbox owns in front of it.
 
-moto answers DynamoDB, SQS, CloudWatch, STS and ECS' definitions. The sandbox itself answers ECS tasks and
-services, and waits for SQS messages: moto's own long poll looks a hundred times a second, ours sleeps until
-a message comes. moto's models are not made for two threads at once, so exactly one thread runs them.
+moto answers DynamoDB, SQS, CloudWatch, STS and ECS' definitions. The sandbox itself answers ECS tasks,
+services and logs, and waits for SQS messages: moto's own long poll looks a hundred times a second, ours sleeps
+until a message comes. moto's models are not made for two threads at once, so exactly one thread runs them.
 """
 
 import asyncio
 import io
 import json
 from collections import defaultdict
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -38,8 +38,8 @@ class AwsError(Exception):
         self.status = status
 
 
-class EcsActions(Protocol):
-    """The ECS actions that the sandbox answers itself."""
+class Actions(Protocol):
+    """Actions of one service that the sandbox answers itself."""
 
     def owns(self, action: str) -> bool: ...
 
@@ -59,9 +59,9 @@ class Reply:
 class AwsEndpoint:
     """An ASGI application that boto3 talks to as if it were AWS."""
 
-    def __init__(self, ecs: EcsActions) -> None:
+    def __init__(self, own: Mapping[str, Actions]) -> None:
         assert DEFAULT_ACCOUNT_ID == ACCOUNT, "moto plays another account than the sandbox"
-        self._ecs = ecs
+        self._own = own
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="moto")
         self._arrivals: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
@@ -84,13 +84,14 @@ class AwsEndpoint:
             return  # the caller was killed in the middle of asking: half a request asks for nothing
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
         action = _action(headers)
-        if action.startswith("AmazonEC2ContainerService") and self._ecs.owns(action.partition(".")[2]):
-            reply = await self._answer_ecs(action.partition(".")[2], body)
+        service, _, name = action.partition(".")
+        own = self._own.get(service)
+        if own is not None and own.owns(name):
+            reply = await self._answer(own, name, body)
         elif action == "AmazonSQS.ReceiveMessage":
             reply = await self._receive_messages(scope, headers, body, receive)
         else:
             reply = await self._ask_moto(scope, headers, body)
-            service, _, name = action.partition(".")
             if service == "AmazonSQS" and name in WAKES_POLLS:
                 self._announce(body)
         await send(
@@ -102,9 +103,9 @@ class AwsEndpoint:
         )
         await send({"type": "http.response.body", "body": reply.body})
 
-    async def _answer_ecs(self, action: str, body: bytes) -> Reply:
+    async def _answer(self, own: Actions, action: str, body: bytes) -> Reply:
         try:
-            answer: dict[str, Any] = await self._ecs.answer(action, json.loads(body or b"{}"))
+            answer: dict[str, Any] = await own.answer(action, json.loads(body or b"{}"))
         except AwsError as error:
             return _json_reply({"__type": error.code, "message": str(error)}, error.status, error.code)
         return _json_reply(answer)

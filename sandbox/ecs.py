@@ -15,6 +15,7 @@ from sandbox.tasks import Task, Tasks
 Request = dict[str, Any]
 Answer = dict[str, Any]
 
+TARGET = "AmazonEC2ContainerServiceV20141113"
 PAGE = 100
 MAX_COUNT = 10
 CAPACITY = "Capacity is unavailable at this time. Please try again later or in a different availability zone"

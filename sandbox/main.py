@@ -15,9 +15,12 @@ from pathlib import Path
 
 from sandbox.aws import AwsEndpoint
 from sandbox.control import Control
+from sandbox.ecs import TARGET as ECS
 from sandbox.ecs import Ecs
 from sandbox.faults import Faults
 from sandbox.front import front_half
+from sandbox.logs import TARGET as LOGS
+from sandbox.logs import Logs
 from sandbox.monitor import monitor_settings
 from sandbox.processes import Launcher
 from sandbox.provision import provision
@@ -88,7 +91,7 @@ async def sandbox(settings: SandboxSettings) -> AsyncIterator[Sandbox]:
         launcher = Launcher(settings)
         tasks = Tasks(settings, launcher, subnet, faults, truth)
         ecs = Ecs(settings, tasks, faults)
-        aws = AwsEndpoint(ecs)
+        aws = AwsEndpoint({ECS: ecs, LOGS: Logs(settings)})
         stack.callback(aws.close)
         await stack.enter_async_context(served(aws, listeners.aws))
         stack.push_async_callback(launcher.close)

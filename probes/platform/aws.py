@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import boto3
@@ -26,12 +27,11 @@ from synthetics.contract.tracing import Trace
 from synthetics.errors import PlatformError, ProbeBroken, SettingsError
 
 if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_ecs import ECSClient
-    from mypy_boto3_sqs import SQSClient
-    from mypy_boto3_sts import STSClient
+    from botocore.client import BaseClient
+    from mypy_boto3_logs import CloudWatchLogsClient
 
 T = TypeVar("T")
+C = TypeVar("C", bound="BaseClient")
 
 _THREADS = 16
 _POLLING_THREADS = 32
@@ -121,29 +121,45 @@ class AwsClients:
 
     def __init__(self, settings: PlatformSettings) -> None:
         try:
-            session = boto3.Session(profile_name=settings.aws_profile, region_name=settings.aws_region)
+            self._session = boto3.Session(profile_name=settings.aws_profile, region_name=settings.aws_region)
         except boto.ProfileNotFound as error:
             raise SettingsError([f"AWS_PROFILE: {error}"]) from None
-        endpoint = settings.aws_endpoint_url
+        self._making = Lock()
+        self._logs: CloudWatchLogsClient | None = None
+        self._made: list[BaseClient] = []
+        self._endpoint = endpoint = settings.aws_endpoint_url
         self.timeout = settings.aws_timeout
-        quick, patient = _config(settings.aws_timeout), _config(settings.aws_timeout + LONGEST_POLL)
-        self.dynamodb: DynamoDBClient = session.client("dynamodb", endpoint_url=endpoint, config=quick)
-        self.ecs: ECSClient = session.client("ecs", endpoint_url=endpoint, config=quick)
-        self.sqs: SQSClient = session.client("sqs", endpoint_url=endpoint, config=quick)
-        self.polling: SQSClient = session.client("sqs", endpoint_url=endpoint, config=patient)
-        self.sts: STSClient = session.client("sts", endpoint_url=endpoint, config=quick)
-        for client in (self.dynamodb, self.ecs, self.sqs, self.polling, self.sts):
-            client.meta.events.register("before-send.*.*", _before_send)
-            client.meta.events.register("response-received.*.*", _response_received)
+        self._quick = quick = _config(settings.aws_timeout)
+        patient = _config(settings.aws_timeout + LONGEST_POLL)
+        self.dynamodb = self._known(self._session.client("dynamodb", endpoint_url=endpoint, config=quick))
+        self.ecs = self._known(self._session.client("ecs", endpoint_url=endpoint, config=quick))
+        self.sqs = self._known(self._session.client("sqs", endpoint_url=endpoint, config=quick))
+        self.polling = self._known(self._session.client("sqs", endpoint_url=endpoint, config=patient))
+        self.sts = self._known(self._session.client("sts", endpoint_url=endpoint, config=quick))
         self.threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="aws")
         self.polling_threads = ThreadPoolExecutor(_POLLING_THREADS, thread_name_prefix="aws-poll")
+
+    @property
+    def logs(self) -> "CloudWatchLogsClient":
+        """Made when first needed: a client costs memory, and logs are read only where something failed."""
+        with self._making:
+            if self._logs is None:
+                made = self._session.client("logs", endpoint_url=self._endpoint, config=self._quick)
+                self._logs = self._known(made)
+        return self._logs
 
     def close(self) -> None:
         """Let the threads go; what still waits in them ends by its own time limit."""
         for pool in (self.threads, self.polling_threads):
             pool.shutdown(wait=False, cancel_futures=True)
-        for client in (self.dynamodb, self.ecs, self.sqs, self.polling, self.sts):
+        for client in self._made:
             client.close()
+
+    def _known(self, client: C) -> C:
+        client.meta.events.register("before-send.*.*", _before_send)
+        client.meta.events.register("response-received.*.*", _response_received)
+        self._made.append(client)
+        return client
 
 
 class Aws:

@@ -113,6 +113,8 @@ class PlatformSettings(BaseModel):
     edit_container_name: Name = Field(
         "claude-code-astro", description="The container's name in that definition."
     )
+    edit_log_group: Name = Field("/ecs/webordinary/edit", description="The log group of the edit tasks.")
+    edit_log_prefix: Name = Field("edit", description="What the names of their log streams begin with.")
     session_table: Name = Field("webordinary-edit-sessions", description="The table of sessions.")
     thread_mapping_table: Name = Field(
         "webordinary-thread-mappings", description="The table of thread mappings."

@@ -185,6 +185,11 @@ class TaskView:
     private_ip: str | None = None
 
     @property
+    def id(self) -> str:
+        """The last part of its ARN, which names its log stream."""
+        return self.arn.rsplit("/", 1)[-1]
+
+    @property
     def running(self) -> bool:
         return self.last_status == "RUNNING"
 
@@ -225,7 +230,7 @@ class TaskView:
         return self.group == f"service:{service}"
 
     def __str__(self) -> str:
-        return f"task {self.arn.rsplit('/', 1)[-1]} ({self.last_status})"
+        return f"task {self.id} ({self.last_status})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from probes.platform.guard import Belongings, Guard
 from probes.platform.hermes import Hermes
 from probes.platform.http import Http
 from probes.platform.items import Shapes
+from probes.platform.logs import Logs
 from probes.platform.mail import Mail
 from probes.platform.queues import Queues
 from probes.platform.removal import Known, Removal
@@ -35,6 +36,7 @@ class Webordinary:
     tasks: Tasks
     workspaces: Workspaces
     mail: Mail
+    logs: Logs
     removal: Removal
 
     @classmethod
@@ -68,7 +70,20 @@ class Webordinary:
         )
         alb = Alb(http=http, settings=settings, client_id=client_id)
         mail = Mail(aws=aws, settings=settings, guard=guard, clock=scope.clock)
-        return cls(settings, client_id, guard, hermes, alb, tables, queues, tasks, workspaces, mail, removal)
+        return cls(
+            settings=settings,
+            client_id=client_id,
+            guard=guard,
+            hermes=hermes,
+            alb=alb,
+            tables=tables,
+            queues=queues,
+            tasks=tasks,
+            workspaces=workspaces,
+            mail=mail,
+            logs=Logs(aws=aws, settings=settings),
+            removal=removal,
+        )
 
     def container_id(self, *, project: str, user: str, thread: str) -> str:
         """The container's id as the platform composes it for this run's client (contract §1.4)."""
