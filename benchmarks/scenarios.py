@@ -35,7 +35,7 @@ async def cold(ctx: Context) -> None:
     async with ctx.step(START):
         chat = await chats.open_chat(ctx, INSTRUCTION)
         ready = await chats.until_ready(ctx, chat.row)
-        await preview_appears(ctx, chat, ready)
+        await preview_appears(ctx, chat, ready, cold=True)
 
 
 @probe(

@@ -112,7 +112,7 @@ def test_what_a_killed_worker_had_begun_is_gone_after_the_lease_and_one_sweep(
         lease_ends(url)
         swept = call(place, environ, "sweep")
         assert swept.returncode == 0, swept
-        assert "closed   1 abandoned runs" in swept.stdout
+        assert "closed   1 abandoned run\n" in swept.stdout
         assert in_ledger(url) == []
         return moment.client, runs(url)
 

@@ -140,7 +140,11 @@ def test_it_waits_for_a_database_that_is_not_there_yet_says_so_and_then_works(
 
 
 def test_told_to_stop_while_it_waits_for_the_database_it_stops(tmp_path: Path) -> None:
-    nowhere = environment(tmp_path, SYNTHETICS_DATABASE_URL="postgresql://nobody@127.0.0.1:1/nothing")
+    nowhere = environment(
+        tmp_path,
+        SYNTHETICS_DATABASE_URL="postgresql://nobody@127.0.0.1:1/nothing",
+        ALB_ENDPOINT="http://127.0.0.1:1",
+    )
     with serving(tmp_path, nowhere, role="worker") as service:
         service.wait_for("store.awaited")
         service.terminate()

@@ -3,6 +3,7 @@
 import pytest
 
 import probes
+from benchmarks.suite import run_together
 from synthetics.contract.probe import Probe
 from synthetics.model.check import CheckOutcome
 from synthetics.model.run import Outcome, Run
@@ -19,14 +20,19 @@ NO_PATH = {"path": {"preview"}, "lambda": set[str]()}
 
 
 @pytest.mark.parametrize("dialect", ["path", "lambda"])
-@pytest.mark.parametrize("probe", probes.CATALOGUE, ids=lambda probe: probe.name)
 async def test_a_healthy_platform_passes_and_nothing_is_left(
-    probe: Probe, dialect: str, platform: RunningSandbox, watch: Watch
+    dialect: str, platform: RunningSandbox, watch: Watch
 ) -> None:
     async with watch(platform, ROUTING_DIALECT=dialect) as monitor:
-        run = await monitor.run(probe)
+        runs = {run.key.probe: run for run in await run_together(monitor.run, probes.CATALOGUE)}
 
-    assert (run.outcome, run.reason) == (Outcome.PASSED, None)
+    for probe in probes.CATALOGUE:
+        passes_and_leaves_nothing(runs[probe.name], probe, dialect, platform)
+
+
+def passes_and_leaves_nothing(run: Run, probe: Probe, dialect: str, platform: RunningSandbox) -> None:
+    """Every case that has an occasion here passed, undiminished; nothing is left, and the timings add up."""
+    assert (probe.name, run.outcome, run.reason) == (probe.name, Outcome.PASSED, None)
     skipped = {case for case, check in found(run).items() if check.outcome is CheckOutcome.SKIPPED}
     assert skipped == NO_OCCASION[dialect] & set(found(run))
     assert not [check for check in run.checks if check.outcome is CheckOutcome.DEGRADED]
@@ -50,17 +56,17 @@ def timings_add_up(run: Run, probe: Probe, *, but: set[str]) -> None:
             assert {"request", "schedule", "network", "pull", "start", "health", "preview"} <= named
 
 
-@pytest.mark.parametrize("probe", probes.CATALOGUE, ids=lambda probe: probe.name)
 async def test_on_a_shared_platform_only_harmless_cases_are_checked(
-    probe: Probe, platform: RunningSandbox, watch: Watch
+    platform: RunningSandbox, watch: Watch
 ) -> None:
     async with watch(platform, ENVIRONMENT="shared") as monitor:
-        run = await monitor.run(probe)
+        runs = await run_together(monitor.run, probes.CATALOGUE)
 
-    assert (run.outcome, run.reason) == (Outcome.PASSED, None)
-    effects = {case.id: case.effect.value for case in probe.spec.cases}
-    for check in run.checks:
-        if effects[check.case] != "none":
-            assert check.outcome is CheckOutcome.SKIPPED
-            assert "isolated" in str(check.reason)
-    assert left_behind(platform, run.tag) == []
+    effects = {case.id: case.effect.value for probe in probes.CATALOGUE for case in probe.spec.cases}
+    for run in runs:
+        assert (run.key.probe, run.outcome, run.reason) == (run.key.probe, Outcome.PASSED, None)
+        for check in run.checks:
+            if effects[check.case] != "none":
+                assert check.outcome is CheckOutcome.SKIPPED
+                assert "isolated" in str(check.reason)
+        assert left_behind(platform, run.tag) == []

@@ -3,12 +3,12 @@
 import pytest
 
 import probes
+from benchmarks.suite import run_together
 from probes.cold_start import cold_start
-from synthetics.contract.probe import Probe
 from synthetics.model.check import CheckOutcome
 from synthetics.model.run import Outcome
 from tests.support.monitor import Watch, found, left_behind
-from tests.support.sandbox import StartSandbox
+from tests.support.sandbox import RunningSandbox, StartSandbox
 
 QUICK = {"speed": 0.05, "idle_seconds": 1.0}
 
@@ -27,30 +27,27 @@ async def test_every_probe_passes_on_another_generation(
 ) -> None:
     platform = start_sandbox(**{**QUICK, **settings})
     async with watch(platform) as monitor:
-        runs = [await monitor.run(probe) for probe in probes.CATALOGUE]
+        runs = await run_together(monitor.run, probes.CATALOGUE)
 
-    assert [(run.key.probe, run.outcome, run.reason) for run in runs] == [
+    assert {(run.key.probe, run.outcome, run.reason) for run in runs} == {
         (probe.name, Outcome.PASSED, None) for probe in probes.CATALOGUE
-    ]
+    }
     assert [left for run in runs for left in left_behind(platform, run.tag)] == []
 
 
-@pytest.mark.parametrize("probe", [cold_start], ids=lambda probe: probe.name)
 async def test_workspaces_can_be_seen_through_the_containers_api(
-    probe: Probe, start_sandbox: StartSandbox, watch: Watch
+    platform: RunningSandbox, watch: Watch
 ) -> None:
-    platform = start_sandbox(**QUICK)
     async with watch(platform, FILE_CHECK="http-api") as monitor:
-        run = await monitor.run(probe)
+        run = await monitor.run(cold_start)
 
     assert (run.outcome, run.reason) == (Outcome.PASSED, None)
     assert found(run)["CS-01"].outcome is CheckOutcome.PASSED
 
 
 async def test_a_workspace_that_cannot_be_seen_is_said_so_and_fails_nothing(
-    start_sandbox: StartSandbox, watch: Watch
+    platform: RunningSandbox, watch: Watch
 ) -> None:
-    platform = start_sandbox(**QUICK)
     async with watch(platform, FILE_CHECK="ecs-exec") as monitor:
         run = await monitor.run(cold_start)
 
