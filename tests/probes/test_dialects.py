@@ -10,7 +10,8 @@ from synthetics.model.run import Outcome
 from tests.support.monitor import Watch, found, left_behind
 from tests.support.sandbox import RunningSandbox, StartSandbox
 
-QUICK = {"speed": 0.05, "idle_seconds": 1.0}
+#: Long enough that a container is not asleep again before a busy machine has written to it.
+QUICK = {"speed": 0.05, "idle_seconds": 2.0}
 
 
 @pytest.mark.parametrize(
