@@ -14,7 +14,10 @@ from synthetics.contract.probe import Probe
 
 CATALOGUE: tuple[Probe, ...] = (cold_start, session_resumption, auto_sleep)
 
-__all__ = ["CATALOGUE", "PlatformSettings", "load_settings", "platform_of"]
+#: What the demo runs again and again: starts and wakes. All others together would make these few wait.
+SHOWN: tuple[str, ...] = (cold_start.name, session_resumption.name, auto_sleep.name)
+
+__all__ = ["CATALOGUE", "SHOWN", "PlatformSettings", "load_settings", "platform_of"]
 
 
 def platform_of(settings: PlatformSettings) -> Platform:

@@ -41,7 +41,7 @@ from synthetics.store.engine import Database
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
-CATALOGUE = probes.CATALOGUE
+CATALOGUE, SHOWN = probes.CATALOGUE, probes.SHOWN
 _READERS = 3
 _AGAIN = timedelta(seconds=1)
 

@@ -1,5 +1,6 @@
 """The pages show what is known, work without a script, and never run what a platform said."""
 
+import re
 from html.parser import HTMLParser
 
 from httpx import AsyncClient
@@ -170,3 +171,12 @@ async def test_links_of_the_pages_lead_somewhere(client: AsyncClient, store: Dat
     for path in ("/", "/docs", "/probes/open_document", f"/runs/{run.id}"):
         for link in (await page(client, path)).links:
             assert (await client.get(link)).status_code == 200, (path, link)
+
+
+async def test_a_probe_that_is_not_scheduled_here_takes_no_room(client: AsyncClient, store: Database) -> None:
+    await publish(store, a_probe("alpha"), disabled=[a_probe("beta")])
+
+    page = (await client.get("/")).text
+
+    assert page.count('<article class="card">') == 1
+    assert re.search(r'Not scheduled here:\s+<a href="/probes/beta">beta</a>', page)

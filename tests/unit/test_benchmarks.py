@@ -1,11 +1,21 @@
 """The benchmarks' own arithmetic: what is true of a start, and when a goal counts as missed."""
 
+import asyncio
+from datetime import UTC, datetime
+
 import pytest
 
+from benchmarks.detection import Detection
 from benchmarks.fidelity import GOAL, Results, Sample, p99
 from benchmarks.starts import API, COLD, LOOK, start_of
+from benchmarks.suite import run_together
+from sandbox.faults import FaultSpec
 from sandbox.truth import Event
+from synthetics.contract.probe import Probe
+from synthetics.model.check import Check, CheckOutcome
+from synthetics.model.run import Outcome, Run, RunKey
 from synthetics.model.timing import UNACCOUNTED
+from tests.support.runs import a_probe
 
 CLIENT = "syn-1"
 
@@ -78,3 +88,66 @@ def test_phases_that_do_not_add_up_miss_a_goal_and_so_does_a_run_that_failed() -
     results = Results(worst_sum=0.002, failures=["cold 1: failed"])
 
     assert results.missed() == ["cold 1: failed", "phases add up to 2.0 ms beside the whole, goal 1.0 ms"]
+
+
+def a_finding(*failed: str, outcome: Outcome = Outcome.FAILED, probe: str = "cold-start") -> Run:
+    """A run in which these cases failed."""
+    checks = tuple(Check(case, CheckOutcome.FAILED, f"{case} did not hold") for case in failed)
+    moment = datetime(2026, 3, 1, tzinfo=UTC)
+    return Run(RunKey(probe, "here", moment), outcome, moment, "a reason", checks=checks)
+
+
+FAULT = FaultSpec("a-fault", ("CS-06",), "Something is slow.", touches=("SR", "CS-01"))
+
+
+def test_a_fault_is_caught_by_the_case_it_breaks_and_may_fail_those_it_touches() -> None:
+    detection = Detection("a-fault")
+
+    detection.add(FAULT, a_finding("CS-01", "CS-06", "SR-09"))
+
+    assert detection.caught == {"CS-06": "CS-06 did not hold"}
+    assert set(detection.also) == {"CS-01", "SR-09"}
+    assert detection.holds
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        a_finding("CS-06", "AS-01"),
+        a_finding("CS-01"),
+        a_finding(outcome=Outcome.PASSED),
+        a_finding("CS-06", outcome=Outcome.BROKEN),
+    ],
+    ids=["another case failed", "only one it touches", "nothing failed", "we were broken"],
+)
+def test_what_a_fault_does_not_explain_or_nobody_caught_is_a_miss(run: Run) -> None:
+    detection = Detection("a-fault")
+
+    detection.add(FAULT, run)
+
+    assert not detection.holds
+
+
+def test_what_lasts_or_is_left_is_a_miss_though_it_was_caught() -> None:
+    for troubles in ({"lasting": ["still failing"]}, {"leftovers": ["a row"]}):
+        assert not Detection("a-fault", caught={"CS-06": "slow"}, **troubles).holds
+
+
+async def test_probes_that_must_be_alone_run_one_after_the_other_and_the_rest_side_by_side() -> None:
+    under_way: set[str] = set()
+    beside: dict[str, set[str]] = {}
+
+    async def run(probe: Probe) -> Run:
+        under_way.add(probe.name)
+        await asyncio.sleep(0)
+        beside[probe.name] = under_way - {probe.name}
+        await asyncio.sleep(0)
+        under_way.discard(probe.name)
+        return a_finding(outcome=Outcome.PASSED, probe=probe.name)
+
+    alone = [a_probe(name, exclusive=frozenset({"it"})) for name in ("one", "two")]
+    together = [a_probe(name) for name in ("three", "four")]
+    ended = await run_together(run, [together[0], alone[0], together[1], alone[1]])
+
+    assert [run.key.probe for run in ended] == ["one", "two", "three", "four"]
+    assert beside == {"one": set(), "two": set(), "three": {"four"}, "four": {"three"}}

@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -106,7 +106,7 @@ async def _start_service(
         environ={
             **_own_environment(),
             **monitored,
-            **_intervals(main.CATALOGUE, plan.every_seconds),
+            **_schedule(main.CATALOGUE, main.SHOWN, plan.every_seconds),
             "SYNTHETICS_STATE_DIR": str(plan.place),
             "SYNTHETICS_API__HOST": HOST,
             "SYNTHETICS_API__PORT": str(plan.port),
@@ -120,12 +120,16 @@ async def _start_service(
     return child
 
 
-def _intervals(catalogue: Sequence[Probe], shortest: float) -> dict[str, str]:
-    """Settings under which the most frequent probe runs every `shortest` seconds, the others in proportion."""
-    least = min(probe.spec.every for probe in catalogue)
+def _schedule(catalogue: Sequence[Probe], shown: Collection[str], shortest: float) -> dict[str, str]:
+    """Settings under which the most frequent of the shown probes runs every `shortest` seconds, the others of
+    them in proportion, and no other probe at all."""
+    least = min(probe.spec.every for probe in catalogue if probe.name in shown)
     told: dict[str, str] = {}
     for probe in catalogue:
         variable = f"SYNTHETICS_PROBES__{probe.name.upper().replace('-', '_')}"
+        if probe.name not in shown:
+            told[f"{variable}__ENABLED"] = "false"
+            continue
         every = f"{probe.spec.every / least * shortest:g}"
         told |= {f"{variable}__EVERY": every, f"{variable}__TIMEOUT": every}
     return told

@@ -48,7 +48,7 @@ def picture(
     if story.status is None:
         parts.append(Text("Waiting for the first answer of the API …", style="dim"))
     else:
-        for probe in story.status.probes:
+        for probe in (probe for probe in story.status.probes if probe.enabled):
             parts.extend(_probe(probe, story, moment))
     if story.trouble:
         parts.append(Text(story.trouble, style="yellow"))
