@@ -8,11 +8,12 @@ from probes.cold_start import cold_start
 from probes.platform import WebordinaryPlatform
 from probes.platform.settings import PlatformSettings
 from probes.platform.settings import load as load_settings
+from probes.session_persistence import session_persistence
 from probes.session_resumption import session_resumption
 from synthetics.contract.platform import Platform
 from synthetics.contract.probe import Probe
 
-CATALOGUE: tuple[Probe, ...] = (cold_start, session_resumption, auto_sleep)
+CATALOGUE: tuple[Probe, ...] = (cold_start, session_resumption, auto_sleep, session_persistence)
 
 #: What the demo runs again and again: starts and wakes. All others together would make these few wait.
 SHOWN: tuple[str, ...] = (cold_start.name, session_resumption.name, auto_sleep.name)

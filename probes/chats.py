@@ -1,6 +1,6 @@
 """Parts that scenarios share: opening a chat, waiting for its container, and why that did not come."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -56,12 +56,27 @@ def essential(ctx: Context, *cases: str) -> Iterator[None]:
 
 
 async def open_chat(
-    ctx: Context, instruction: str, *, thread: str = THREAD, user: str = USER, project: str = PROJECT
+    ctx: Context,
+    instruction: str,
+    *,
+    thread: str = THREAD,
+    user: str = USER,
+    project: str = PROJECT,
+    client: str | None = None,
+    metadata: Mapping[str, object] | None = None,
 ) -> Chat:
-    """A session asked for by this run's client, once its row can be seen; it can be reached by its preview."""
+    """A session asked for by this run's client, once its row can be seen; it can be reached by its preview.
+
+    `client` is the suffix of a further client of this run. Raises PlatformError.
+    """
     web = ctx.platform
     asked = await web.hermes.activate(
-        instruction, user=f"{user}-{ctx.tag}", project=project, thread=f"{thread}-{ctx.tag}"
+        instruction,
+        user=f"{user}-{ctx.tag}",
+        project=project,
+        thread=f"{thread}-{ctx.tag}",
+        client=client,
+        metadata=metadata,
     )
     ctx.fact("session_looked_up", asked.looked_up)
     row = await ctx.eventually(
@@ -75,7 +90,7 @@ async def open_chat(
     if row.container_id:
         await web.note_container(row.container_id)
     if web.settings.routing_dialect is RoutingDialect.LAMBDA:
-        await _map_thread(ctx, Chat(asked, row))
+        await map_thread(ctx, Chat(asked, row))
     return Chat(asked, row)
 
 
@@ -135,8 +150,8 @@ async def unmap_threads(ctx: Context) -> None:
         await ctx.platform.tables.delete_mapping(thread)
 
 
-async def _map_thread(ctx: Context, chat: Chat) -> None:
-    """Give the router the mapping that activate does not write (contract Q26)."""
+async def map_thread(ctx: Context, chat: Chat) -> None:
+    """Write the mapping that activate does not (contract Q26); while it exists, the container stays awake."""
     web, row = ctx.platform, chat.row
     thread = row.need("thread_id")
     if await web.tables.mapping(thread) is not None:
@@ -146,7 +161,12 @@ async def _map_thread(ctx: Context, chat: Chat) -> None:
             "ROUTING_DIALECT=lambda needs a thread mapping, which activate does not write (contract Q26), "
             "and writing one needs ENVIRONMENT=isolated"
         )
-    await web.tables.put_mapping(thread, session_id=row.session_id, container_id=container_of(ctx, chat))
+    await web.tables.put_mapping(
+        thread,
+        session_id=row.session_id,
+        container_id=container_of(ctx, chat),
+        client_id=chat.asked.client_id,
+    )
 
 
 async def until_ready(ctx: Context, session: SessionRow, *, within: timedelta | None = None) -> Sighting[Reply]:

@@ -35,6 +35,12 @@ RESPONSE = TimingSpec(
     target=timedelta(seconds=30),
 )
 
+FILE_CHECK = TimingSpec(
+    "file_check",
+    "How long it takes to see whether a file is in the workspace of a container that is up.",
+    target=timedelta(seconds=2),
+)
+
 
 def wake(*paths: str) -> TimingSpec:
     """Waking, by the ways (`api`, `preview`, `message`) that a probe takes."""

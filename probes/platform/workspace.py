@@ -21,6 +21,9 @@ from probes.platform.settings import PlatformSettings
 from probes.platform.values import WorkspaceStatus
 from synthetics.errors import PlatformError, ProbeBroken, SettingsError, TimedOut, Unexpected
 
+#: In place of a branch's name: the commits of all of them.
+EVERY_BRANCH = "--all"
+
 _LISTING = ("ls-tree", "-r", "--name-only", "--full-tree")
 
 

@@ -75,6 +75,22 @@ class Workspace:
         await self._run("reset", "--hard", "--quiet")
         await self._run("clean", "--quiet", "--force", "-d")
 
+    async def forget_history(self) -> None:
+        """Keep the files, and begin the history anew on the branch that is checked out, without any other."""
+        branch = await self.branch()
+        others = (await self._run("for-each-ref", "--format=%(refname:short)", "refs/heads")).split()
+        await self._run("checkout", "--quiet", "--orphan", "anew")
+        await self._run("add", "--all")
+        await self._run("commit", "--quiet", "--message", "Sample site")
+        await self._run("branch", "--quiet", "-D", *others)
+        await self._run("update-ref", "-d", f"refs/remotes/origin/{branch}")
+        await self._run("branch", DEFAULT_BRANCH)
+        if branch == DEFAULT_BRANCH:
+            await self._run("checkout", "--quiet", branch)
+        else:
+            await self._run("checkout", "--quiet", "-b", branch)
+        await self._run("branch", "--quiet", "-D", "anew")
+
     async def _run(self, *arguments: str, cwd: Path | None = None) -> str:
         process = await asyncio.create_subprocess_exec(
             *("git", *arguments),

@@ -12,6 +12,7 @@ from sandbox.container.activity import AWS_ERRORS, Activity, Sleeper
 from sandbox.container.commands import Commands, Executor
 from sandbox.container.git import Workspace
 from sandbox.container.launch import Launch
+from sandbox.container.losses import after_opening, before_opening
 from sandbox.container.rows import Clients, ContainerRow, Queues
 from sandbox.container.site import Site
 from sandbox.faults import Faults
@@ -102,7 +103,11 @@ class Container:
         remote = Path(given.removeprefix("file://")) if given.startswith(("/", "file://")) else default
         if remote == default:
             await asyncio.to_thread(make_remote, self._settings, remote)
+        path = self._workspace.path
+        await asyncio.to_thread(before_opening, self._faults, self._settings, launch, path)
+        existed = path.exists()
         await self._workspace.open(remote)
+        await after_opening(self._faults, launch, self._workspace, existed=existed)
 
     async def _register(self) -> None:
         if self._row is None:

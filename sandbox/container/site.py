@@ -124,6 +124,9 @@ class Site:
         path = (await _object(request)).get("filePath")
         if not path:
             return JSONResponse({"error": "Missing required fields: filePath"}, 400)
+        slow = self._faults.strikes("files-slow", client=self._launch.client)
+        if slow is not None:
+            await asyncio.sleep(self._settings.seconds(amount(slow)))
         exists = await asyncio.to_thread(self._local(path).exists)
         return JSONResponse({"exists": exists}, headers=CORS)
 

@@ -1,9 +1,9 @@
 """Every fault there is, family by family."""
 
-from sandbox.faults import starting
+from sandbox.faults import starting, workspace
 from sandbox.faults.spec import FaultSpec, UnknownFault, unknown
 
-FAULTS: dict[str, FaultSpec] = {spec.name: spec for family in (starting,) for spec in family.FAULTS}
+FAULTS: dict[str, FaultSpec] = {spec.name: spec for family in (starting, workspace) for spec in family.FAULTS}
 
 
 def fault_spec(name: str) -> FaultSpec:

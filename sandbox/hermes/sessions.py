@@ -140,6 +140,8 @@ class Sessions:
         }
         if wish.metadata is not None:
             row["metadata"] = dict(wish.metadata)
+        if self._faults.strikes("ttl-missing", client=wish.client) is not None:
+            del row["ttl"]
         await self._tables.sessions.put(row)
         self._truth.write("row.written", session=session, client=wish.client, container=container)
         identity = Identity(container, owner, session, chat_thread)
@@ -276,7 +278,13 @@ class Sessions:
         )
         if expired:
             self._truth.write("session.expired", session=session, reason="container stopped")
+            await self._forget_state(row)
         return expired
+
+    async def _forget_state(self, row: Row) -> None:
+        """Lose what the row says of its client and its notes, if that fault strikes."""
+        if self._faults.strikes("row-state-lost", client=text(row, "clientId")) is not None:
+            await self._tables.sessions.update(row, {"clientId": "unknown"}, remove=("metadata",))
 
     async def of_client(self, client: str) -> list[Row]:
         """The client's active sessions."""

@@ -1,0 +1,33 @@
+"""Stopping everything that works for this run, as a scale-down does, so that it must come back."""
+
+from probes.platform import Context
+from synthetics.contract.waiting import DEAR
+
+REASON = "Synthetic monitoring: the container is stopped"
+
+
+async def stop_everything(ctx: Context) -> None:
+    """The edit service scaled to 0 and this run's own tasks stopped, until none is left (contract §5.4, §12.2).
+
+    ECS counts tasks launched with RunTask for no service, so both are needed. Raises TimedOut.
+    """
+    web = ctx.platform
+    await web.tasks.scale_edit(0)
+    tasks = await web.tasks.every_own()
+    for task in tasks:
+        await web.tasks.stop(task, REASON)
+    await ctx.eventually(
+        web.tasks.count,
+        until=lambda count: count.total == 0,
+        within=web.settings.scale_down_timeout,
+        what="edit tasks after scaling to 0 and stopping this run's own to be 0",
+        pace=DEAR,
+    )
+    for arn in (task.arn for task in tasks):
+        await ctx.eventually(
+            lambda arn=arn: web.tasks.describe(arn),  # type: ignore[misc]
+            until=lambda task: task is None or task.stopped,
+            within=web.settings.task_stop_wait,
+            what=f"task {arn.rsplit('/', 1)[-1]} stopped",
+            pace=DEAR,
+        )
