@@ -26,7 +26,9 @@ def four_at_once() -> tuple[Probe, ...]:
 
 
 def _copy(probe: Probe, name: str) -> Probe:
-    return replace(probe, spec=replace(probe.spec, name=name, every=EVERY, timeout=TIMEOUT, leans_on=()))
+    return replace(
+        probe, spec=replace(probe.spec, name=name, every=EVERY, timeout=TIMEOUT, sleeps=0, leans_on=())
+    )
 
 
 def _names(base: str, wanted: int) -> list[str]:

@@ -9,7 +9,7 @@ from probes.platform.replies import Reply
 from probes.platform.settings import PlatformSettings
 from probes.platform.values import Activation, SessionRow, newest
 from synthetics.clock import Clock
-from synthetics.errors import PlatformError
+from synthetics.errors import PlatformError, Unexpected
 
 #: Answers that the load balancer gives in Hermes' place; the session may have been made all the same.
 _IN_PLACE_OF_HERMES = frozenset({502, 503, 504})
@@ -229,8 +229,11 @@ def _refusal(reply: Reply, what: str) -> PlatformError:
 
 
 def _member(reply: Reply, name: str) -> str | None:
-    """A text of a JSON answer that may as well be missing."""
+    """A text of a JSON answer that may as well be missing, or be no JSON at all."""
     if not reply.ok:
         return None
-    value = reply.json().get(name)
+    try:
+        value = reply.json().get(name)
+    except Unexpected:
+        return None
     return value if isinstance(value, str) and value else None

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 FOUR_DAYS = "345600"
 ABSENT = frozenset({"QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"})
 RECEIVES_BEFORE_DLQ = 3
+MOST_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,19 @@ class Queues:
         return f"{self._prefix}-{kind}-{container}"
 
     async def ensure(self, container: str, owner: Owner) -> QueueSet:
-        """The container's queue set: what is known or exists is used again, what is missing is made."""
+        """The container's queue set: what is known or exists is used again, what is missing is made.
+
+        An older task of the container may end this very moment, and its queues with it: then they are made anew.
+        """
+        for _ in range(MOST_TRIES - 1):
+            try:
+                return await self._ensured(container, owner)
+            except CloudError as error:
+                if error.code not in ABSENT:
+                    raise
+        return await self._ensured(container, owner)
+
+    async def _ensured(self, container: str, owner: Owner) -> QueueSet:
         dlq = await self._create(self.name("dlq", container), owner, visibility="60", dlq=True)
         arn = await self._arn(dlq)
         redrive = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": RECEIVES_BEFORE_DLQ})

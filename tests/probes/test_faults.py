@@ -73,7 +73,7 @@ async def test_a_fault_is_caught_by_its_case(broken: Broken, platform: RunningSa
     finally:
         platform.clear_faults()
 
-    assert run.outcome is Outcome.FAILED
+    assert run.outcome is Outcome.FAILED, run.reason
     assert failed(run) == broken.cases
     reasons = " ".join(str(found(run)[case].reason) for case in broken.cases)
     assert broken.says in reasons
