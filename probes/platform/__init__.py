@@ -94,6 +94,7 @@ def _hints(resource: Resource) -> Known:
         known.containers.add(resource.name)
     known.sessions |= {resource.details["session"]} if "session" in resource.details else set()
     known.threads |= {resource.details["thread"]} if "thread" in resource.details else set()
+    known.nobodies |= {resource.details["nobody"]} if "nobody" in resource.details else set()
     return known
 
 

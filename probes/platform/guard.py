@@ -9,6 +9,11 @@ from synthetics.contract.platform import Ledger
 from synthetics.errors import GuardRefused
 
 
+def sanitised(user_id: str) -> str:
+    """A user id as it appears in names that take no `@` or `.` (contract §1.4)."""
+    return "".join(letter for letter in user_id.partition("@")[0] if letter.isascii() and letter.isalnum())
+
+
 @dataclass(frozen=True, slots=True)
 class _Entry:
     """Something written down: under the name it was to be found by, later under the id it got."""
@@ -66,12 +71,19 @@ class Belongings:
 
     def clients(self) -> frozenset[str]:
         """Every client that something was written down for."""
-        details = (entry.details for entry in self._entered.values())
-        return frozenset(told["client"] for told in details if "client" in told)
+        return self._told("client")
+
+    def nobodies(self) -> frozenset[str]:
+        """Every user that a request was sent for which named no client."""
+        return self._told("nobody")
 
     def entered(self) -> frozenset[tuple[str, str]]:
         """Kind and name of everything written down here and not yet seen to be gone."""
         return frozenset((entry.kind, entry.name) for entry in self._entered.values())
+
+    def _told(self, detail: str) -> frozenset[str]:
+        details = (entry.details for entry in self._entered.values())
+        return frozenset(told[detail] for told in details if detail in told)
 
 
 class Guard:
@@ -84,6 +96,7 @@ class Guard:
         self.belongings = belongings
         self.isolated = isolated
         prefix = self.mail_client_id.removesuffix(tag)
+        self._tag = tag
         self._tagged = re.compile(rf"(?<![A-Za-z0-9])({re.escape(prefix)})?{re.escape(tag)}(?![A-Za-z0-9])")
 
     def owns(self, kind: str, *names: str | None) -> bool:
@@ -97,6 +110,21 @@ class Guard:
             raise GuardRefused(
                 f"refused to change the {kind} {shown}: this run ({self.client_id}) did not make it"
             )
+
+    def adopt_user(self, user: str) -> None:
+        """Take note of a user of ours, also as container ids spell it (contract §1.4).
+
+        That spelling drops the hyphen before the tag, which alone would not tell it from somebody else's.
+        Raises GuardRefused if the user does not bear the tag.
+        """
+        self.own("user", user)
+        self.belongings.adopt("user", user)
+        if self._tag in sanitised(user):
+            self.belongings.adopt("user", sanitised(user))
+
+    def own_user_in(self, container_id: str) -> bool:
+        """Whether a user that was adopted is a part of this container's id."""
+        return any(self.belongings.holds("user", part) for part in container_id.split("-"))
 
     def own_client(self, client_id: object) -> None:
         """Raises GuardRefused unless the client is this run's (or one of its further clients)."""

@@ -80,15 +80,23 @@ class Hermes:
         return await self._activated(body)
 
     async def activate_raw(self, body: Mapping[str, object]) -> Reply:
-        """The answer to any body at all, for invalid input; a client that is named must be this run's."""
-        named = body.get("clientId")
+        """The answer to any body at all, for invalid input.
+
+        A client that is named must be this run's. Where none is, the user must be: by it alone is found again
+        what a platform makes that takes such a request.
+        """
+        named, details = body.get("clientId"), {"client": self.client()}
         if named not in (None, ""):
             self._guard.own_client(named)
-        entry = await self._guard.belongings.intend("session", self.client(), client=self.client())
+        elif body.get("userId"):
+            nobody = str(body["userId"])
+            self._guard.adopt_user(nobody)
+            details["nobody"] = nobody
+        entry = await self._guard.belongings.intend("session", self.client(), **details)
         reply = await self._post("/api/sessions/activate", "activate", body)
         made = _member(reply, "sessionId") if reply.ok else None
         if made:
-            await self._guard.belongings.created(entry, "session", made, client=self.client())
+            await self._guard.belongings.created(entry, "session", made, **details)
         return reply
 
     async def status(self, session_id: str) -> Reply:

@@ -53,6 +53,14 @@ class Queues:
                 raise ProbeBroken(f"queue name {name!r}: wanted letters, digits, '-' and '_', at most 80")
         return named
 
+    def can_name(self, container_id: str) -> bool:
+        """Whether queues can be named by this container's id."""
+        return bool(_ALLOWED.fullmatch(f"{self._settings.queue_prefix}output-{container_id}"))
+
+    def container_of(self, url: str) -> str:
+        """The id of the container that a queue's address names."""
+        return queue_name(url).removeprefix(self._settings.queue_prefix).partition("-")[2]
+
     # -- looking -----------------------------------------------------------------------------------------
 
     async def url(self, name: str) -> str | None:
@@ -175,10 +183,8 @@ class Queues:
 
     def _own_queue(self, url: str) -> None:
         """Raises GuardRefused unless the queue is one of an own container, whose id may be a session's."""
-        name = queue_name(url)
-        container = name.removeprefix(self._settings.queue_prefix).partition("-")[2]
-        if not self._guard.owns("session", container):
-            self._guard.own("queue", name)
+        if not self._guard.owns("session", self.container_of(url)):
+            self._guard.own("queue", queue_name(url))
 
     async def _created(self, name: str, kind: str, extra: Mapping[str, str], tags: Mapping[str, str]) -> str:
         attributes: dict[QueueAttributeNameType, str] = {

@@ -35,6 +35,8 @@ class Known:
     sessions: set[str] = field(default_factory=set)
     threads: set[str] = field(default_factory=set)
     containers: set[str] = field(default_factory=set)
+    #: Users that something was asked for without a client: no index of clients finds it.
+    nobodies: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -91,6 +93,8 @@ class Removal:
         Raises PlatformError naming what is still there after many rounds.
         """
         self._guard.own_client(client_id)
+        for nobody in known.nobodies:
+            self._guard.adopt_user(nobody)
         quiet, left = 0, ""
         deleted: set[str] = set()
         for _ in range(_MOST_ROUNDS):
@@ -113,20 +117,22 @@ class Removal:
         found = Found()
         found.tasks = [task for task in await self._tasks.every_own() if not task.leaving]
         known.sessions |= {task.session_id for task in found.tasks if task.session_id}
+        await self._adopt_containers_of(found.tasks)
         found.queues = await self._queues.containers_with_queues(client_id)
         self._know_containers(known, {*found.queues, *(task.container_id for task in found.tasks)})
         for row in await self._tables.session_marks(client_id, known.containers):
             known.sessions |= {row.session_id} if row.session_id else set()
-            known.threads |= {row.thread_id} if row.thread_id else set()
-            self._know_containers(known, {row.container_id})
+        for nobody in known.nobodies:
+            known.sessions |= {row.session_id for row in await self._tables.sessions_of_user(nobody) or ()}
         for session in known.sessions:
             self._guard.belongings.adopt("session", session)
-            if await self._tables.has_session_rows(session):
+            for row in await self._tables.marks_of_session(session):
                 found.sessions.add(session)
-            if self._settings.container_id_form is ContainerIdForm.SESSION_ID and await self._has_queues(
-                session
-            ):
-                found.queues.add(session)
+                known.threads |= {row.thread_id} if row.thread_id else set()
+                self._know_containers(
+                    known, {row.container_id, *map(self._queues.container_of, row.queue_urls)}
+                )
+        found.queues |= {name for name in self._unlisted(client_id, known) if await self._has_queues(name)}
         # After a wake, a container's row may be keyed by the session's id (contract Q7).
         for container in known.containers | known.sessions:
             if await self._tables.has_container(container):
@@ -138,12 +144,31 @@ class Removal:
         return found
 
     def _know_containers(self, known: Known, seen: Collection[str | None]) -> None:
-        """Only containers that bear our tag: one that a broken platform shares with others is left alone."""
-        known.containers |= {name for name in seen if name and self._guard.owns("container", name)}
+        """Only containers of ours: one that a broken platform shares with others is left alone."""
+        for name in filter(None, seen):
+            if self._guard.own_user_in(name):
+                self._guard.belongings.adopt("container", name)
+            if self._guard.owns("container", name):
+                known.containers.add(name)
+
+    async def _adopt_containers_of(self, tasks: Collection[TaskView]) -> None:
+        """A container that lives in a task of ours is ours, unless its row names somebody else."""
+        for name in {task.container_id for task in tasks if task.container_id}:
+            if self._guard.owns("container", name):
+                continue
+            row = await self._tables.container_marks(name)
+            whose = [name for name in (row.client_id, row.user_id) if name] if row is not None else []
+            if not whose or self._guard.owns("user", *whose):
+                self._guard.belongings.adopt("container", name)
+
+    def _unlisted(self, client_id: str, known: Known) -> set[str]:
+        """Ids that may name queues which are not found by the client's name."""
+        by_session = self._settings.container_id_form is ContainerIdForm.SESSION_ID
+        candidates = known.containers | (known.sessions if by_session else set())
+        return {name for name in candidates if name != client_id and not name.startswith(f"{client_id}-")}
 
     async def _has_queues(self, container_id: str) -> bool:
-        """Whether a session's id names queues, as it may where it is the container's id as well."""
-        if self._settings.container_id_form is not ContainerIdForm.SESSION_ID:
+        if not self._queues.can_name(container_id):
             return False
         names = self._queues.names(container_id)
         return any([await self._queues.exists(name) for name in (names.input, names.output, names.dlq)])

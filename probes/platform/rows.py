@@ -132,6 +132,8 @@ class Marks:
     thread_id: str | None
     container_id: str | None
     client_id: str | None
+    user_id: str | None = None
+    queue_urls: tuple[str, ...] = ()
 
 
 def marks(item: Stored) -> Marks:
@@ -141,7 +143,15 @@ def marks(item: Stored) -> Marks:
         found = (item[name].get("S") for name in names if name in item)
         return next((value for value in found if isinstance(value, str) and value), None)
 
-    return Marks(text("sessionId"), text("chatThreadId", "threadId"), text("containerId"), text("clientId"))
+    urls = (text(name) for name in ("inputQueueUrl", "outputQueueUrl", "dlqUrl", "dlqQueueUrl"))
+    return Marks(
+        text("sessionId"),
+        text("chatThreadId", "threadId"),
+        text("containerId"),
+        text("clientId"),
+        text("userId"),
+        tuple(url for url in urls if url),
+    )
 
 
 def is_stub(item: Stored) -> bool:

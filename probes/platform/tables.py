@@ -40,10 +40,6 @@ class Tables:
         kept = [await self._session(item) for item in found if not rows.is_stub(item)]
         return kept[0] if kept else None
 
-    async def has_session_rows(self, session_id: str) -> bool:
-        """Whether any row has this session's id, stubs included."""
-        return bool(await items.query(self._aws, self._settings.session_table, "sessionId", session_id))
-
     async def sessions_of_client(self, client_id: str, containers: Collection[str] = ()) -> list[SessionRow]:
         """The client's rows, by the table's client index.
 
@@ -57,9 +53,13 @@ class Tables:
         """Like `sessions_of_client`, for those who remove them: however wrong their other attributes are."""
         marks: list[rows.Marks] = []
         for session_id in await self._ids_of(client_id, containers):
-            found = await items.query(self._aws, self._settings.session_table, "sessionId", session_id)
-            marks += [self._adopted(rows.marks(item)) for item in found]
+            marks += await self.marks_of_session(session_id)
         return [mark for mark in marks if mark.client_id in (None, client_id)]
+
+    async def marks_of_session(self, session_id: str) -> list[rows.Marks]:
+        """The ids that the rows of one session bear, whoever it was made for, stubs included."""
+        found = await items.query(self._aws, self._settings.session_table, "sessionId", session_id)
+        return [self._adopted(rows.marks(item)) for item in found]
 
     async def sessions_of_user(self, user_id: str) -> list[SessionRow] | None:
         """A user's sessions that are not over, whichever client they are of.
@@ -126,6 +126,11 @@ class Tables:
     async def has_container(self, container_id: str) -> bool:
         """Whether there is such a row, however wrong its attributes are."""
         return bool(await items.query(self._aws, self._settings.container_table, "containerId", container_id))
+
+    async def container_marks(self, container_id: str) -> rows.Marks | None:
+        """Whose container it is, for those who remove it: however wrong its other attributes are."""
+        found = await items.query(self._aws, self._settings.container_table, "containerId", container_id)
+        return rows.marks(found[0]) if found else None
 
     async def put_container(self, container_id: str, *, status: str, **attributes: object) -> None:
         """Write a whole container row of this run."""
@@ -286,8 +291,8 @@ class Tables:
         return row
 
     def _adopted(self, mark: rows.Marks) -> rows.Marks:
-        """A session row's ids; those of our own client are ours from now on."""
-        if mark.client_id is not None and self._guard.owns("client", mark.client_id):
+        """A session row's ids; those of our own client or user are ours from now on."""
+        if self._guard.owns("client", mark.client_id) or self._guard.owns("user", mark.user_id):
             self._guard.belongings.adopt("session", mark.session_id)
             self._guard.belongings.adopt("thread", mark.thread_id)
         return mark

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from probes.platform.aws import Aws, AwsClients, AwsError
 from probes.platform.dialects import TaskCountSource
-from probes.platform.guard import Guard
+from probes.platform.guard import Guard, sanitised
 from probes.platform.settings import PlatformSettings
 from probes.platform.values import ServiceView, TaskCount, TaskView, family_of
 from synthetics.errors import GuardRefused, PlatformError, ProbeBroken
@@ -190,7 +190,7 @@ class Tasks:
             self._guard.owns("client", task.client_id)
             or self._guard.owns("container", task.container_id)
             or self._guard.owns("session", task.session_id)
-            or self._guard.owns("user", task.environment.get("USER_ID"))
+            or self._guard.owns("user", task.user_id, task.environment.get("USER_ID"))
         )
 
     def _is_edit(self, task: TaskView, families: Collection[str]) -> bool:
@@ -263,11 +263,6 @@ class Tasks:
             )
         reasons = [failure.get("reason", "") for failure in answer.get("failures", [])]
         raise PlatformError(f"service {name} in cluster {cluster}: {', '.join(reasons) or 'not there'}")
-
-
-def sanitised(user_id: str) -> str:
-    """A user id as it appears in names that take no `@` or `.` (contract §1.4)."""
-    return "".join(letter for letter in user_id.partition("@")[0] if letter.isascii() and letter.isalnum())
 
 
 def task_view(told: "TaskTypeDef") -> TaskView:

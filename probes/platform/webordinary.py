@@ -6,7 +6,7 @@ from typing import TypeAlias
 from probes.platform.alb import Alb
 from probes.platform.aws import Aws, AwsClients
 from probes.platform.dialects import ContainerIdForm
-from probes.platform.guard import Belongings, Guard
+from probes.platform.guard import Belongings, Guard, sanitised
 from probes.platform.hermes import Hermes
 from probes.platform.http import Http
 from probes.platform.items import Shapes
@@ -16,7 +16,7 @@ from probes.platform.queues import Queues
 from probes.platform.removal import Known, Removal
 from probes.platform.settings import PlatformSettings
 from probes.platform.tables import Tables
-from probes.platform.tasks import Tasks, sanitised
+from probes.platform.tasks import Tasks
 from probes.platform.workspace import Workspaces
 from synthetics.contract.context import ProbeContext
 from synthetics.contract.platform import RunScope
@@ -85,13 +85,17 @@ class Webordinary:
             removal=removal,
         )
 
-    def container_id(self, *, project: str, user: str, thread: str) -> str:
-        """The container's id as the platform composes it for this run's client (contract §1.4)."""
+    def container_id(self, *, project: str, user: str, thread: str, verbatim: bool = False) -> str:
+        """The container's id as the platform composes it for this run's client (contract §1.4).
+
+        With `verbatim`, of the user as it is stored (contract Q8) and not as queue names spell it.
+        """
+        part = user if verbatim else sanitised(user)
         match self.settings.container_id_form:
             case ContainerIdForm.CLIENT_PROJECT_USER:
-                return f"{self.client_id}-{project}-{sanitised(user)}"
+                return f"{self.client_id}-{project}-{part}"
             case ContainerIdForm.CLIENT_THREAD_USER:
-                return f"{self.client_id}-{thread}-{sanitised(user)}"
+                return f"{self.client_id}-{thread}-{part}"
             case ContainerIdForm.SESSION_ID:
                 return f"{self.client_id}-{project}-{thread}"
 
@@ -123,6 +127,7 @@ class Webordinary:
             sessions=set(belongings.named("session")),
             threads=set(belongings.named("thread")),
             containers={name for kind, name in belongings.entered() if kind in CONTAINER_KINDS},
+            nobodies=set(belongings.nobodies()),
         )
 
 

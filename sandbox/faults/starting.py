@@ -35,6 +35,11 @@ FAULTS = (
     ),
     FaultSpec("activate-error", ("CS-01", "CS-07"), "Activate answers 500 with a reason and makes nothing."),
     FaultSpec(
+        "invalid-activate-accepted",
+        ("CS-04",),
+        "Activate takes a request with an empty clientId, and makes a session of nobody's.",
+    ),
+    FaultSpec(
         "activate-hangs",
         ("CS-07",),
         "Activate makes the session but answers too late (amount in platform seconds).",

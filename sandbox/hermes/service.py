@@ -32,7 +32,7 @@ class Hermes:
         self.resume = Resume(settings, self.tables, self.sessions, self.containers, faults, truth)
         self.mail = MailIntake(settings, cloud, self.tables, self.queues, self.sessions, self.resume, truth)
         health = Health(settings, cloud, self.tables)
-        self._server = serving.server(Routes(self.sessions, self.resume, health, self.mail).app())
+        self._server = serving.server(Routes(self.sessions, self.resume, health, self.mail, faults).app())
         self._serving: asyncio.Task[None] | None = None
 
     def start(self, listener: socket.socket) -> None:

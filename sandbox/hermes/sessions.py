@@ -125,7 +125,7 @@ class Sessions:
         row: Row = {
             "sessionId": session,
             "userId": wish.user,
-            "clientId": wish.client,
+            "clientId": wish.client or None,  # an index takes no empty text
             "projectId": wish.project,
             "threadId": branch,
             "chatThreadId": chat_thread,

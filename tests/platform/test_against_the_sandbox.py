@@ -214,3 +214,41 @@ async def test_a_task_that_was_started_for_somebody_else_at_our_bidding_is_stopp
     assert sandbox.task(ours)["desiredStatus"] == "STOPPED"
     assert sandbox.task(theirs)["desiredStatus"] == "RUNNING"
     sandbox.ecs.stop_task(cluster=sandbox.settings.cluster_name, task=theirs)
+
+
+async def test_what_was_made_for_nobody_is_swept_from_the_ledger_alone(
+    sandbox: RunningSandbox, sandboxed: Run
+) -> None:
+    web, tag = sandboxed.web, sandboxed.web.client_id.removeprefix("syn-")
+    nobody = web.hermes.user(f"nobody-{tag}")
+    sandbox.set_fault("invalid-activate-accepted")
+    try:
+        body = {"clientId": "", "userId": nobody, "instruction": "Add a page"}
+        made = (await web.hermes.activate_raw(body)).text_field("sessionId")
+    finally:
+        sandbox.clear_faults()
+    row = await seen(lambda: web.tables.session(made), lambda row: row and row.status == "active", "it", LOOK)
+    container = row.value.container_id
+    # The run died before it wrote down the session's id.
+    left = Resource(
+        uuid4(),
+        sandboxed.run_id,
+        "test",
+        tag,
+        "session",
+        web.client_id,
+        ResourceState.INTENDED,
+        SystemClock().now(),
+        {"client": web.client_id, "nobody": nobody},
+    )
+    platform = WebordinaryPlatform(load({}, sandbox.environment))
+    try:
+        await platform.remove(left)
+    finally:
+        await platform.close()
+
+    assert await web.tables.session(made) is None
+    assert await web.tables.container(container) is None
+    assert await web.tables.tracking(container) is None
+    assert await web.queues.find(container) is None
+    assert not [task for task in await web.tasks.own(user_id=nobody) if not task.leaving]

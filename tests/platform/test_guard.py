@@ -57,3 +57,20 @@ def test_some_things_need_a_platform_to_oneself() -> None:
     guard().alone("scale")
     with pytest.raises(GuardRefused, match="refused to scale: other people use this platform"):
         guard(isolated=False).alone("scale")
+
+
+def test_a_user_of_ours_is_known_by_the_spelling_of_container_ids_too() -> None:
+    watched = guard()
+    assert not watched.own_user_in("-site-TESTnobody1a2b3c4d")
+    watched.adopt_user("TEST_nobody-1a2b3c4d")
+    assert watched.own_user_in("-site-TESTnobody1a2b3c4d")
+    assert not watched.own_user_in("acme-site-TESTnobody1a2b3c4d5")
+    assert not watched.own_user_in("acme-site-jane")
+
+
+def test_a_user_who_bears_the_tag_only_where_ids_drop_it_owns_no_container() -> None:
+    watched = guard()
+    watched.adopt_user("jane@1a2b3c4d.example")
+    assert not watched.own_user_in("acme-site-jane")
+    with pytest.raises(GuardRefused):
+        watched.adopt_user("jane@acme.example")

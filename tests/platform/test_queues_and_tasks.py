@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from probes.platform.commands import Command, CommandType
+from probes.platform.guard import sanitised
 from probes.platform.responses import read_response
-from probes.platform.tasks import sanitised, task_view
+from probes.platform.tasks import task_view
 from probes.platform.values import TaskView, family_of
 from synthetics.errors import GuardRefused, PlatformError, ProbeBroken, Unexpected
 from tests.platform.conftest import Run, opened

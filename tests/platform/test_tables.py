@@ -50,9 +50,9 @@ async def test_a_stub_is_no_session_but_is_removed(run: Run, aws: Client) -> Non
     item = {"sessionId": {"S": session}, "userId": {"S": "*"}, "ttl": {"N": "1700000000"}}
     aws("dynamodb").put_item(TableName=table, Item=item)
     assert await run.web.tables.session(session) is None
-    assert await run.web.tables.has_session_rows(session)
+    assert await run.web.tables.marks_of_session(session)
     assert await run.web.tables.delete_session_rows(session) == 1
-    assert not await run.web.tables.has_session_rows(session)
+    assert not await run.web.tables.marks_of_session(session)
 
 
 async def test_what_hermes_wrote_for_us_is_ours(run: Run, aws: Client) -> None:

@@ -51,6 +51,7 @@ BROKEN = [
     Broken("capacity-refused", session_resumption, {"SR-01"}, "500: Failed to resume session: Capacity"),
     Broken("hermes-down", cold_start, {"CS-01"}, "activate: wanted 2xx, got 503"),
     Broken("activate-error", cold_start, {"CS-01"}, "activate: wanted 2xx, got 500: Failed to activate"),
+    Broken("invalid-activate-accepted", cold_start, {"CS-04"}, "empty clientId: wanted at least 400, got 201"),
     Broken("activate-hangs", cold_start, {"CS-07"}, "create a warm session", settings=IMPATIENT),
     Broken("preview-broken", cold_start, {"CS-01", "CS-08"}, "last saw 500"),
     Broken("wake-fails", session_resumption, {"SR-01"}, "got 500: Failed to resume session"),
