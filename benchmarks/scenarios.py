@@ -61,7 +61,7 @@ async def message(ctx: Context) -> None:
     async with ctx.step(START):
         chat = await chats.open_chat(ctx, "Add a page about us")
         await chats.until_ready(ctx, chat.row)
-        container = chats.container_of(ctx, chat)
+        container = await chats.container_of(ctx, chat)
         await registers_running(ctx, container)
         sleeper = Sleeper(chat.session_id, chat.thread, container, chat.asked.user_id, chat.row)
         await sleepers.put_to_sleep(ctx, sleeper)

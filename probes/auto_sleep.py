@@ -56,7 +56,7 @@ async def auto_sleep(ctx: Context) -> None:
     async with ctx.step(OPEN):
         chat = await chats.open_chat(ctx, "Add a page about us")
         await chats.until_ready(ctx, chat.row)
-        container_id = chats.container_of(ctx, chat)
+        container_id = await chats.container_of(ctx, chat)
         with essential(ctx, "AS-01"):
             await registers_running(ctx, container_id)
 
@@ -78,7 +78,7 @@ async def auto_sleep(ctx: Context) -> None:
 
     async with ctx.step(CLEAN):
         if ctx.allowed("AS-08"):
-            await clean_tree_is_left_alone(ctx, woken, container_id)
+            await clean_tree_is_left_alone(ctx, woken)
 
 
 async def registers_running(ctx: Context, container_id: str) -> None:
@@ -287,7 +287,7 @@ async def work_is_saved(ctx: Context, chat: Chat) -> None:
         expect.true("a commit by auto-save before the sleep", saved, wanted="'Auto-save: Container sleeping …'")
 
 
-async def clean_tree_is_left_alone(ctx: Context, chat: Chat, container_id: str) -> None:
+async def clean_tree_is_left_alone(ctx: Context, chat: Chat) -> None:
     """AS-08: a container with nothing to save goes to sleep without a commit of its own."""
     web = ctx.platform
     workspace = chats.workspace_of(ctx, chat)
@@ -303,11 +303,20 @@ async def clean_tree_is_left_alone(ctx: Context, chat: Chat, container_id: str) 
             pace=DEAR,
         )
         await chats.unmap_threads(ctx)
+        container_id = await chats.container_of(ctx, chat)
+        # Its tasks too: the row under this id may say `stopped` from before the wake (contract Q7).
+        await ctx.eventually(
+            web.tasks.own,
+            until=lambda tasks: not tasks,
+            within=web.settings.sleep_patience,
+            what="this run's tasks after the idle limit to be gone",
+            pace=DEAR,
+        )
         await ctx.eventually(
             lambda: web.tables.container(container_id),
             until=lambda row: row is None or row.status == "stopped",
-            within=web.settings.sleep_patience,
-            what=f"container {container_id} stopped after the idle limit",
+            within=web.settings.scale_down_timeout,
+            what=f"container {container_id} stopped after its tasks had gone",
             pace=DEAR,
         )
         subjects = await workspace.log()

@@ -90,16 +90,48 @@ async def open_chat(
     if row.container_id:
         await web.note_container(row.container_id)
     if web.settings.routing_dialect is RoutingDialect.LAMBDA:
-        await map_thread(ctx, Chat(asked, row))
+        await map_thread(ctx, Chat(asked, row), project=project)
     return Chat(asked, row)
 
 
-def container_of(ctx: Context, chat: Chat) -> str:
-    """The id of the chat's container: from its row, or composed as the platform composes it."""
-    row = chat.row
-    return row.container_id or ctx.platform.container_id(
-        project=PROJECT, user=chat.asked.user_id, thread=row.thread_id or ""
-    )
+async def container_of(ctx: Context, chat: Chat, *, project: str = PROJECT) -> str:
+    """The id of the chat's container, as its row or its task tells it; else composed as the platform does.
+
+    A row may come to name its container only after it was made, so this waits for it.
+    """
+    try:
+        told = await ctx.eventually(
+            lambda: _told_container(ctx, chat),
+            until=lambda told: told is not None,
+            within=ctx.platform.settings.target_warm_start,
+            what=f"container of session {chat.session_id}",
+            pace=DEAR,
+        )
+    except TimedOut:
+        told = None
+    return told or await _composed_container(ctx, chat, project)
+
+
+async def _told_container(ctx: Context, chat: Chat) -> str | None:
+    """The container's id as the session's row has it, or the tag or CONTAINER_ID of the session's task."""
+    web = ctx.platform
+    if chat.row.container_id:
+        return chat.row.container_id
+    row = await web.tables.session(chat.session_id)
+    if row is not None and row.container_id:
+        return row.container_id
+    tasks = await web.tasks.own(session_id=chat.session_id)
+    return next((task.container_id for task in tasks if task.container_id), None)
+
+
+async def _composed_container(ctx: Context, chat: Chat, project: str) -> str:
+    """Composed of the stored user (contract Q8) if a container has that id, else of its letters and digits."""
+    web = ctx.platform
+    user, thread = chat.row.user_id or chat.asked.user_id, chat.row.thread_id or ""
+    stored = web.container_id(project=project, user=user, thread=thread, verbatim=True)
+    if web.queues.can_name(stored) and await web.tables.has_container(stored):
+        return stored
+    return web.container_id(project=project, user=user, thread=thread)
 
 
 def workspace_of(ctx: Context, chat: Chat) -> Workspace | None:
@@ -150,7 +182,7 @@ async def unmap_threads(ctx: Context) -> None:
         await ctx.platform.tables.delete_mapping(thread)
 
 
-async def map_thread(ctx: Context, chat: Chat) -> None:
+async def map_thread(ctx: Context, chat: Chat, *, project: str = PROJECT) -> None:
     """Write the mapping that activate does not (contract Q26); while it exists, the container stays awake."""
     web, row = ctx.platform, chat.row
     thread = row.need("thread_id")
@@ -161,11 +193,10 @@ async def map_thread(ctx: Context, chat: Chat) -> None:
             "ROUTING_DIALECT=lambda needs a thread mapping, which activate does not write (contract Q26), "
             "and writing one needs ENVIRONMENT=isolated"
         )
+    # Nobody waits here for the row to name its container: the time until the chat is ready runs already.
+    container_id = await _told_container(ctx, chat) or await _composed_container(ctx, chat, project)
     await web.tables.put_mapping(
-        thread,
-        session_id=row.session_id,
-        container_id=container_of(ctx, chat),
-        client_id=chat.asked.client_id,
+        thread, session_id=row.session_id, container_id=container_id, client_id=chat.asked.client_id
     )
 
 

@@ -18,7 +18,7 @@ class Http:
         """A chat that activate made. Raises PlatformError."""
         ctx = self._ctx
         chat = await chats.open_chat(ctx, instruction, thread=who.thread, user=who.user, project=who.project)
-        container_id = chats.container_of(ctx, chat)
+        container_id = await chats.container_of(ctx, chat, project=who.project)
         await ctx.platform.note_container(container_id)
         return Conversation(
             session_id=chat.session_id,
