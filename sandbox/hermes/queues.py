@@ -52,7 +52,7 @@ class Queues:
     async def ensure(self, container: str, owner: Owner) -> QueueSet:
         """The container's queue set: what is known or exists is used again, what is missing is made.
 
-        An older task of the container may end this very moment, and its queues with it: then they are made anew.
+        An older task of the container may end this moment, and its queues with it: then they are made anew.
         """
         for _ in range(MOST_TRIES - 1):
             try:
