@@ -22,6 +22,9 @@ PLACES: dict[str, Place] = {
     # What lies in a directory of the monitor's own machine is never slow.
     "files-slow": Place(monitor={"FILE_CHECK": "http-api"}),
     # The sandbox is twenty times as fast as the platform, and so must be those who wait for an answer.
+    "creation-slow": Place(
+        monitor={"TARGET_CONCURRENT_CREATION_S": "1", "TARGET_WARM_START_S": "1"}, parameters={"amount": 40.0}
+    ),
     "activate-hangs": Place(monitor={"ACTIVATE_TIMEOUT_S": "1", "TARGET_WARM_START_S": "0.5"}),
 }
 

@@ -5,6 +5,7 @@ The engine takes three names from here: the catalogue, the platform's settings, 
 
 from probes.auto_sleep import auto_sleep
 from probes.cold_start import cold_start
+from probes.concurrent_sessions import concurrent_sessions
 from probes.platform import WebordinaryPlatform
 from probes.platform.settings import PlatformSettings
 from probes.platform.settings import load as load_settings
@@ -13,7 +14,13 @@ from probes.session_resumption import session_resumption
 from synthetics.contract.platform import Platform
 from synthetics.contract.probe import Probe
 
-CATALOGUE: tuple[Probe, ...] = (cold_start, session_resumption, auto_sleep, session_persistence)
+CATALOGUE: tuple[Probe, ...] = (
+    cold_start,
+    session_resumption,
+    auto_sleep,
+    session_persistence,
+    concurrent_sessions,
+)
 
 #: What the demo runs again and again: starts and wakes. All others together would make these few wait.
 SHOWN: tuple[str, ...] = (cold_start.name, session_resumption.name, auto_sleep.name)

@@ -13,6 +13,8 @@ from synthetics.errors import PlatformError, Unexpected
 
 #: Answers that the load balancer gives in Hermes' place; the session may have been made all the same.
 _IN_PLACE_OF_HERMES = frozenset({502, 503, 504})
+#: What some of the platform's writers put in place of the user (contract §3.1, §8.2).
+_NO_USER = ("email-user", "*", None)
 
 SessionsOfClient = Callable[[str], Awaitable[list[SessionRow]]]
 
@@ -173,7 +175,7 @@ class Hermes:
             session_id, status = reply.text_field("sessionId"), reply.text_field("status")
             preview, looked_up = _member(reply, "previewUrl"), False
         else:
-            row = await self._looked_up(client, known, reply)
+            row = await self._looked_up(body, known, reply)
             session_id, status, preview, looked_up = row.session_id, row.status, row.preview_url, True
         await self._guard.belongings.created(entry, "session", session_id, **details)
         self._guard.belongings.adopt("thread", _member(reply, "threadId"))
@@ -181,16 +183,20 @@ class Hermes:
             session_id, preview, status, client, user, sent, sent_at, answered, reply, looked_up=looked_up
         )
 
-    async def _looked_up(self, client: str, known: frozenset[str], reply: Reply) -> SessionRow:
-        """The session that a request without an answer made after all. Raises PlatformError if none."""
+    async def _looked_up(self, asked: Mapping[str, object], known: frozenset[str], reply: Reply) -> SessionRow:
+        """The session that a request without an answer made after all. Raises PlatformError if none.
+
+        Others may have been asked for at the same time: its user tells it from theirs, where rows tell users.
+        """
         refused = _refusal(reply, "activate")
         if reply.failure is None and reply.status not in _IN_PLACE_OF_HERMES:
             raise refused
         try:
-            rows = await self._rows_of_client(client)
+            rows = await self._rows_of_client(str(asked["clientId"]))
         except PlatformError as error:
             raise PlatformError(f"{refused}; and its session could not be looked up: {error}") from error
-        row = newest(row for row in rows if row.session_id not in known)
+        user = str(asked["userId"])
+        row = newest(row for row in rows if row.session_id not in known and row.user_id in (user, *_NO_USER))
         if row is None:
             raise refused
         return row

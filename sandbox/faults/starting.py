@@ -33,7 +33,19 @@ FAULTS = (
         "Hermes has no healthy task: the ALB answers 503.",
         touches=("*",),
     ),
-    FaultSpec("activate-error", ("CS-01", "CS-07"), "Activate answers 500 with a reason and makes nothing."),
+    FaultSpec(
+        "activate-error",
+        ("CS-01", "CS-07", "CC-01"),
+        "Activate answers 500 with a reason and makes nothing.",
+        touches=("*",),
+    ),
+    FaultSpec(
+        "creation-slow",
+        ("CS-07", "CC-06"),
+        "Activate takes its time before it makes a session (amount in platform seconds).",
+        {"amount": 240.0},
+        touches=("CS-01",),
+    ),
     FaultSpec(
         "invalid-activate-accepted",
         ("CS-04",),
@@ -56,6 +68,6 @@ FAULTS = (
     ),
     FaultSpec("wake-starts-two-tasks", ("SR-08",), "One wake starts two tasks."),
     FaultSpec("stuck-starting", ("SR-01", "SR-10"), "The container row stays `starting` though the task runs."),
-    FaultSpec("never-sleeps", ("CS-01", "CS-03", "CL-04", "AS-05"), "An idle container stays awake."),
+    FaultSpec("never-sleeps", ("CS-01", "CS-03", "CC-08", "CL-04", "AS-05"), "An idle container stays awake."),
     FaultSpec("work-lost-on-sleep", ("AS-06", "CL-05"), "Unsaved work is thrown away when a container sleeps."),
 )

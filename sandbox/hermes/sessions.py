@@ -87,6 +87,9 @@ class Sessions:
         self._truth.write("activate.received", client=wish.client, user=wish.user)
         if self._faults.strikes("activate-error", client=wish.client):
             raise HermesError(500, "Failed to activate session: Service Unavailable")
+        slow = self._faults.strikes("creation-slow", client=wish.client)
+        if slow is not None:
+            await asyncio.sleep(self._settings.seconds(amount(slow)))
         try:
             opened = await self._open(wish)
             if self._settings.activate_mode == "sync":

@@ -1,5 +1,6 @@
 """The clients against a platform that really runs: what they make is there, and all of it goes again."""
 
+import asyncio
 from datetime import timedelta
 from uuid import uuid4
 
@@ -252,3 +253,20 @@ async def test_what_was_made_for_nobody_is_swept_from_the_ledger_alone(
     assert await web.tables.tracking(container) is None
     assert await web.queues.find(container) is None
     assert not [task for task in await web.tasks.own(user_id=nobody) if not task.leaving]
+
+
+async def test_two_lost_answers_at_once_are_not_taken_for_one_another(sandbox: RunningSandbox) -> None:
+    async with opened({**sandbox.environment, "ACTIVATE_TIMEOUT_S": "1"}) as run:
+        web = run.web
+        sandbox.set_fault("activate-hangs", for_=web.client_id)
+        try:
+            asked = await asyncio.gather(
+                *(web.hermes.activate("Add a page", user=user, project="site") for user in ("one", "two"))
+            )
+        finally:
+            sandbox.clear_faults()
+
+        assert all(each.looked_up for each in asked)
+        rows = [await web.tables.session(each.session_id) for each in asked]
+        assert [row.user_id for row in rows if row] == ["TEST_one", "TEST_two"]
+        await web.clean_up()
