@@ -3,20 +3,26 @@
 The engine takes three names from here: the catalogue, the platform's settings, and the platform itself.
 """
 
+from probes.alb_routing import alb_routing
 from probes.auto_sleep import auto_sleep
 from probes.cold_start import cold_start
 from probes.concurrent_sessions import concurrent_sessions
+from probes.infrastructure import infrastructure
 from probes.platform import WebordinaryPlatform
 from probes.platform.settings import PlatformSettings
 from probes.platform.settings import load as load_settings
 from probes.session_persistence import session_persistence
 from probes.session_resumption import session_resumption
+from probes.session_routing import session_routing
 from synthetics.contract.platform import Platform
 from synthetics.contract.probe import Probe
 
 CATALOGUE: tuple[Probe, ...] = (
+    alb_routing,
+    infrastructure,
     cold_start,
     session_resumption,
+    session_routing,
     auto_sleep,
     session_persistence,
     concurrent_sessions,

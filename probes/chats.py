@@ -128,10 +128,11 @@ async def _composed_container(ctx: Context, chat: Chat, project: str) -> str:
     """Composed of the stored user (contract Q8) if a container has that id, else of its letters and digits."""
     web = ctx.platform
     user, thread = chat.row.user_id or chat.asked.user_id, chat.row.thread_id or ""
-    stored = web.container_id(project=project, user=user, thread=thread, verbatim=True)
+    client = chat.asked.client_id
+    stored = web.container_id(project=project, user=user, thread=thread, client=client, verbatim=True)
     if web.queues.can_name(stored) and await web.tables.has_container(stored):
         return stored
-    return web.container_id(project=project, user=user, thread=thread)
+    return web.container_id(project=project, user=user, thread=thread, client=client)
 
 
 def workspace_of(ctx: Context, chat: Chat) -> Workspace | None:

@@ -37,6 +37,7 @@ SPEC = ProbeSpec(
     cases=cases("CS-01", "CS-02", "CS-03", "CS-04", "CS-05", "CS-06", "CS-07", "CS-08"),
     timings=(COLD_START, WARM_START, SHUTDOWN),
     exclusive=frozenset({"edit-service"}),
+    leans_on=("alb-routing",),
     price=Price.FAIR,
 )
 

@@ -34,6 +34,12 @@ RESPONSE = TimingSpec(
     phases=("handling", "delivery"),
     target=timedelta(seconds=30),
 )
+ROUTING = TimingSpec(
+    "routing",
+    "From asking the load balancer, with a new connection, to an answer from behind each of its rules.",
+    paths=("health", "api", "hermes", "session"),
+    target=timedelta(seconds=2),
+)
 
 FILE_CHECK = TimingSpec(
     "file_check",

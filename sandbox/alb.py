@@ -11,12 +11,12 @@ from http import HTTPStatus
 from urllib.parse import parse_qs, unquote
 
 from sandbox import pages
-from sandbox.faults import Faults
+from sandbox.faults import Faults, amount
 from sandbox.hermes.cloud import CloudError, Row, number, text
 from sandbox.hermes.tables import Tables
 from sandbox.messages import Action, Call, Fixed, Forward, Head, Invoke, alb_answer
 from sandbox.proxy import Conversation
-from sandbox.router import client_of
+from sandbox.router import client_of, foreign_address
 from sandbox.settings import SandboxSettings
 
 IDLE_SECONDS = 60.0
@@ -70,17 +70,48 @@ class Alb:
 
     async def choose(self, head: Head) -> Action:
         """What to do with a request."""
+        broken = self._broken(head.path)
+        if broken is not None:
+            return broken
         if _malformed(head.path):
             return alb_answer(HTTPStatus.BAD_REQUEST)
+        if head.path.startswith("/session/"):
+            slow = self._faults.strikes("router-slow")
+            await asyncio.sleep(0 if slow is None else self._settings.seconds(amount(slow)))
         try:
             return await self._rule(head)
         except CloudError:
             return alb_answer(HTTPStatus.SERVICE_UNAVAILABLE)
 
+    def _broken(self, path: str) -> Fixed | None:
+        """What a fault answers on this path, before any rule is asked; None where there is none."""
+        if self._faults.strikes("alb-502-bursts") is not None:
+            return alb_answer(HTTPStatus.BAD_GATEWAY)
+        if path == "/health":
+            return self._failing("alb-health-broken")
+        if path == "/api/health":
+            return self._failing("api-health-broken")
+        if _malformed(path):
+            return self._failing("malformed-breaks")
+        if path.startswith("/hermes/") and self._faults.strikes("path-to-wrong-service") is not None:
+            return _HEALTHY
+        if path.startswith("/api/"):
+            return self._failing("api-paths-broken")
+        below = path.startswith("/session/") and not path.endswith("/health")
+        return self._failing("session-page-away") if below and path.count("/") > 2 else None
+
+    def _failing(self, fault: str) -> Fixed | None:
+        struck = self._faults.strikes(fault)
+        if struck is None:
+            return None
+        return alb_answer(HTTPStatus(int(amount(struck, "status")) if "status" in struck else 500))
+
     async def _rule(self, head: Head) -> Action:
         path = head.path
         dialect = self._settings.routing_dialect
         if dialect != "path" and client_of(head.host, self._settings.preview_domain):
+            if head.upgrades and self._faults.strikes("websocket-through-router-accepted") is not None:
+                return await self._to_thread(path.split("/")[2])
             return self._router if path.startswith("/session/") else _NO_SESSION
         if path.startswith("/hermes/") or path == "/hermes":
             return self._to_hermes()
@@ -104,18 +135,33 @@ class Alb:
         """By session id (G1); where the router is there, ids that are no session are chat threads."""
         row = await self._session(unquote(session))
         if row is not None:
-            return await self._to_container_of(row)
-        if self._settings.routing_dialect == "path":
-            return alb_answer(HTTPStatus.NOT_FOUND)
-        return self._router
+            foreign = await foreign_address(self._tables, self._faults, text(row, "clientId"))
+            return self._to_address(foreign) if foreign else await self._to_container_of(row)
+        if self._settings.routing_dialect != "path":
+            return self._router
+        if self._faults.strikes("unknown-session-served") is not None:
+            return Fixed(200, pages.somebodys_site().encode(), "text/html")
+        return alb_answer(HTTPStatus.NOT_FOUND)
+
+    async def _to_thread(self, thread: str) -> Action:
+        """Past the router, straight to the thread's container: what a Lambda target cannot be."""
+        mapping = await self._tables.mappings.row(thread)
+        container = await self._tables.containers.row(text(mapping, "containerId")) if mapping else None
+        return self._to_address(text(container, "containerIp") if container else "")
 
     async def _to_api(self, session: str) -> Action:
-        if not session:
+        if not session or self._faults.strikes("session-header-ignored") is not None:
             return await self._to_any()
         row = await self._session(session)
         return alb_answer(HTTPStatus.NOT_FOUND) if row is None else await self._to_container_of(row)
 
     async def _to_socket(self, query: str) -> Action:
+        if self._faults.strikes("websocket-refused") is not None:
+            return alb_answer(HTTPStatus.FORBIDDEN)
+        hangs = self._faults.strikes("websocket-hangs")
+        if hangs is not None:
+            await asyncio.sleep(self._settings.seconds(amount(hangs)))
+            return alb_answer(HTTPStatus.GATEWAY_TIMEOUT)
         wanted = parse_qs(query).get("sessionId", [""])[0]
         row = await self._session(wanted) if wanted else None
         return alb_answer(HTTPStatus.NOT_FOUND) if row is None else await self._to_container_of(row)

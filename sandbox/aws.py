@@ -21,6 +21,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from moto.sqs.models import sqs_backends
 from werkzeug.test import run_wsgi_app
 
+from sandbox.ailing import Ailing
 from sandbox.serving import Message, Receive, Send
 from sandbox.settings import ACCOUNT, REGION
 
@@ -59,9 +60,10 @@ class Reply:
 class AwsEndpoint:
     """An ASGI application that boto3 talks to as if it were AWS."""
 
-    def __init__(self, own: Mapping[str, Actions]) -> None:
+    def __init__(self, own: Mapping[str, Actions], ailing: Ailing | None = None) -> None:
         assert DEFAULT_ACCOUNT_ID == ACCOUNT, "moto plays another account than the sandbox"
         self._own = own
+        self._ailing = ailing
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="moto")
         self._arrivals: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
@@ -86,7 +88,10 @@ class AwsEndpoint:
         action = _action(headers)
         service, _, name = action.partition(".")
         own = self._own.get(service)
-        if own is not None and own.owns(name):
+        unwell = await self._unwell(action, scope["path"], body)
+        if unwell is not None:
+            reply = unwell
+        elif own is not None and own.owns(name):
             reply = await self._answer(own, name, body)
         elif action == "AmazonSQS.ReceiveMessage":
             reply = await self._receive_messages(scope, headers, body, receive)
@@ -102,6 +107,16 @@ class AwsEndpoint:
             }
         )
         await send({"type": "http.response.body", "body": reply.body})
+
+    async def _unwell(self, action: str, path: str, body: bytes) -> Reply | None:
+        """What AWS answers while a fault has it; None if the request is to be answered as ever."""
+        if self._ailing is None:
+            return None
+        await self._ailing.hold_up()
+        if self._ailing.refuses(action, path, body):
+            error = "InternalServerError"
+            return _json_reply({"__type": error, "message": "The request could not be served."}, 500, error)
+        return _json_reply({}) if self._ailing.forgets(action, body) else None
 
     async def _answer(self, own: Actions, action: str, body: bytes) -> Reply:
         try:

@@ -272,13 +272,17 @@ class Ecs:
         }
         return described | {name: value for name, value in known.items() if value is not None}
 
+    def _state(self, service: Service) -> str:
+        fault = "edit-service-inactive" if service.real else "hermes-service-inactive"
+        return "ACTIVE" if self._faults.strikes(fault) is None else "DRAINING"
+
     def _described_service(self, service: Service) -> Answer:
         definition = self._definition(service.family)
         return {
             "serviceArn": _service_arn(self._settings, service.name),
             "serviceName": service.name,
             "clusterArn": self._settings.cluster_arn,
-            "status": "ACTIVE",
+            "status": self._state(service),
             "desiredCount": service.desired,
             "runningCount": service.running,
             "pendingCount": service.pending,

@@ -45,7 +45,7 @@ async def front_half(
         stack.push_async_callback(cloud.close)
         hermes = Hermes(settings, cloud, faults, truth)
         jobs = Jobs(settings, hermes.tables, hermes.queues, hermes.tasks, hermes.sessions, hermes.locks, truth)
-        router = Router(settings, hermes.tables, truth)
+        router = Router(settings, hermes.tables, faults, truth)
         stack.push_async_callback(router.close)
         alb = Alb(
             settings,

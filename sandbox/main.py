@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from sandbox.ailing import Ailing
 from sandbox.aws import AwsEndpoint
 from sandbox.control import Control
 from sandbox.ecs import TARGET as ECS
@@ -91,7 +92,7 @@ async def sandbox(settings: SandboxSettings) -> AsyncIterator[Sandbox]:
         launcher = Launcher(settings)
         tasks = Tasks(settings, launcher, subnet, faults, truth)
         ecs = Ecs(settings, tasks, faults)
-        aws = AwsEndpoint({ECS: ecs, LOGS: Logs(settings)})
+        aws = AwsEndpoint({ECS: ecs, LOGS: Logs(settings)}, Ailing(settings, faults))
         stack.callback(aws.close)
         await stack.enter_async_context(served(aws, listeners.aws))
         stack.push_async_callback(launcher.close)

@@ -38,6 +38,11 @@ def not_found(thread: str, client: str) -> str:
     )
 
 
+def somebodys_site() -> str:
+    """A site where none should be seen."""
+    return _FRAME.format(head="", title="Welcome", body="<p>This is a site.</p>")
+
+
 def unreachable(thread: str) -> str:
     """Shown when the container should be there but does not answer."""
     return _FRAME.format(

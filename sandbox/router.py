@@ -5,6 +5,7 @@ import re
 import httpx
 
 from sandbox import pages
+from sandbox.faults import Faults
 from sandbox.hermes.cloud import CloudError, Row, text
 from sandbox.hermes.tables import Tables
 from sandbox.messages import BODY_LIMIT, ONE_HOP, Call, Fixed, Headers
@@ -29,9 +30,10 @@ def client_of(host: str, domain: str) -> str:
 class Router:
     """Answers /session/{thread}/… on the clients' preview hosts."""
 
-    def __init__(self, settings: SandboxSettings, tables: Tables, truth: Truth) -> None:
+    def __init__(self, settings: SandboxSettings, tables: Tables, faults: Faults, truth: Truth) -> None:
         self._settings = settings
         self._tables = tables
+        self._faults = faults
         self._truth = truth
         self._http = httpx.AsyncClient(
             verify=False,
@@ -56,10 +58,19 @@ class Router:
         except CloudError:
             return _page(502, pages.unreachable(thread))
         if container is None:
-            return _page(404, pages.not_found(thread, client))
+            return self._stranger(thread, client)
         if text(container, "status") in ALIVE and text(container, "containerIp"):
-            return await self._proxied(call, thread, text(container, "containerIp"), rest)
+            ip = await foreign_address(self._tables, self._faults, client) or text(container, "containerIp")
+            return await self._proxied(call, thread, ip, rest)
         return await self._wake(thread, client)
+
+    def _stranger(self, thread: str, client: str) -> Fixed:
+        """The page for a thread that nobody knows."""
+        if self._faults.strikes("unknown-session-served", client=client) is not None:
+            return _page(200, pages.somebodys_site())
+        if self._faults.strikes("not-found-page-wrong", client=client) is not None:
+            return _page(404, pages.no_active_session())
+        return _page(404, pages.not_found(thread, client))
 
     async def _container(self, thread: str) -> Row | None:
         """The container of a thread; None unless mapping and container are both known."""
@@ -86,6 +97,8 @@ class Router:
 
     async def _wake(self, thread: str, client: str) -> Fixed:
         """Ask Hermes to resume the preview, and show a page that asks again."""
+        if self._faults.strikes("router-never-wakes", client=client) is not None:
+            return self._waking(thread, client)
         self._truth.write("router.woke", thread=thread, client=client)
         try:
             answer = await self._http.post(
@@ -99,7 +112,23 @@ class Router:
         else:
             if answer.status_code == httpx.codes.NOT_FOUND:
                 return _page(404, pages.not_found(thread, client))
-        return _page(self._settings.starting_page_status, pages.waking(thread), _ASK_AGAIN)
+        return self._waking(thread, client)
+
+    def _waking(self, thread: str, client: str) -> Fixed:
+        """The page that asks again by itself."""
+        wrong = self._faults.strikes("waking-page-wrong", client=client) is not None
+        silent = self._faults.strikes("waking-page-without-retry-after", client=client) is not None
+        page = pages.no_active_session() if wrong else pages.waking(thread)
+        return _page(self._settings.starting_page_status, page, None if silent else _ASK_AGAIN)
+
+
+async def foreign_address(tables: Tables, faults: Faults, client: str) -> str:
+    """Where another customer is at work, while a fault mixes them up; empty if nobody is."""
+    if not faults.is_on("foreign-preview", client=client):
+        return ""
+    running = await tables.containers.having("status", "running")
+    foreign = [ip for row in running if text(row, "clientId") != client and (ip := text(row, "containerIp"))]
+    return foreign[0] if foreign and faults.strikes("foreign-preview", client=client) is not None else ""
 
 
 _ASK_AGAIN: Headers = [(name, str(pages.REFRESH_SECONDS).encode()) for name in (b"retry-after", b"refresh")]

@@ -91,10 +91,10 @@ class Alb:
             timeout=self._settings.preview_timeout,
         )
 
-    async def router(self, client: str, thread: str, path: str = "/") -> Reply:
+    async def router(self, client: str, thread: str, path: str = "/", *, method: str = "GET") -> Reply:
         """A page of a thread's preview through the session router, without following redirects."""
         return await self._http.request(
-            "GET",
+            method,
             self._preview_url(client, thread, path),
             label=Label("alb", "router"),
             timeout=self._settings.router_timeout,

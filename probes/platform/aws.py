@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import boto3
 from botocore import exceptions as boto
+from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.parsers import ResponseParserError
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
@@ -27,7 +28,7 @@ from synthetics.contract.tracing import Trace
 from synthetics.errors import PlatformError, ProbeBroken, SettingsError
 
 if TYPE_CHECKING:
-    from botocore.client import BaseClient
+    from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_logs import CloudWatchLogsClient
 
 T = TypeVar("T")
@@ -126,6 +127,7 @@ class AwsClients:
             raise SettingsError([f"AWS_PROFILE: {error}"]) from None
         self._making = Lock()
         self._logs: CloudWatchLogsClient | None = None
+        self._cloudwatch: CloudWatchClient | None = None
         self._made: list[BaseClient] = []
         self._endpoint = endpoint = settings.aws_endpoint_url
         self.timeout = settings.aws_timeout
@@ -147,6 +149,15 @@ class AwsClients:
                 made = self._session.client("logs", endpoint_url=self._endpoint, config=self._quick)
                 self._logs = self._known(made)
         return self._logs
+
+    @property
+    def cloudwatch(self) -> "CloudWatchClient":
+        """Made when first needed, as few probes read metrics."""
+        with self._making:
+            if self._cloudwatch is None:
+                made = self._session.client("cloudwatch", endpoint_url=self._endpoint, config=self._quick)
+                self._cloudwatch = self._known(made)
+        return self._cloudwatch
 
     def close(self) -> None:
         """Let the threads go; what still waits in them ends by its own time limit."""

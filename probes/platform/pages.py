@@ -26,7 +26,7 @@ def not_the_site(reply: Reply) -> str | None:
     text = reply.text[:_LOOKED_AT]
     if not text.strip():
         return "an empty body"
-    if text.strip().strip(".!").casefold() == "healthy":
+    if is_the_default(text):
         return "the load balancer's own default answer"
     if not _TAG.search(text):
         return f"no HTML (type {kind or 'not told'})"
@@ -36,6 +36,11 @@ def not_the_site(reply: Reply) -> str | None:
 def is_the_site(reply: Reply) -> bool:
     """Whether the answer is a 200 with a page of the site."""
     return reply.status == 200 and not_the_site(reply) is None
+
+
+def is_the_default(body: str) -> bool:
+    """Whether this is what the load balancer's listener says where none of its rules fits (contract §2.2)."""
+    return body.strip().strip(".!").casefold() == "healthy"
 
 
 def says_html(reply: Reply) -> bool:

@@ -134,6 +134,10 @@ class PlatformSettings(BaseModel):
         "webordinary-test-",
         description="The suites' prefix for housekeeping; this monitor goes by its own client id.",
     )
+    metrics_namespace: Name = Field(
+        "Webordinary/EditSessions", description="The namespace of the platform's own metrics."
+    )
+    metrics_environment: Name = Field("production", description="What its metrics' dimension Environment says.")
     efs_file_system_id: str | None = Field(None, description="The workspaces' file system.")
     alb_listener_arn: str | None = Field(None, description="The public listener.")
     vpc_id: str | None = Field(None, description="The platform's network.")
@@ -321,6 +325,10 @@ class PlatformSettings(BaseModel):
     )
     target_concurrent_ready: Seconds = Field(
         _seconds(90), alias="target_concurrent_ready_s", description="CC-06: ready, at most."
+    )
+
+    target_aws: Seconds = Field(
+        _seconds(10), alias="target_aws_s", description="INF-16: one harmless AWS call."
     )
 
     @property

@@ -256,7 +256,7 @@ class Tables:
         table = self._settings.queue_tracking_table
         return bool(await items.query(self._aws, table, "containerId", container_id))
 
-    async def put_tracking(self, container_id: str, urls: Mapping[str, str]) -> None:
+    async def put_tracking(self, container_id: str, urls: Mapping[str, str], **attributes: object) -> None:
         """Write a tracking row for an own container; `urls` under the platform's own attribute names."""
         self._guard.alone("write a queue-tracking row")
         self._guard.own("container", container_id)
@@ -268,7 +268,7 @@ class Tables:
             "clientId": self._guard.client_id,
             "status": "active",
         }
-        await items.put(self._aws, self._settings.queue_tracking_table, {**values, **urls})
+        await items.put(self._aws, self._settings.queue_tracking_table, {**values, **urls, **attributes})
         await self._guard.belongings.created(entry, "tracking", container_id)
 
     async def delete_tracking(self, container_id: str) -> int:

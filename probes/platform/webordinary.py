@@ -12,6 +12,7 @@ from probes.platform.http import Http
 from probes.platform.items import Shapes
 from probes.platform.logs import Logs
 from probes.platform.mail import Mail
+from probes.platform.metrics import Metrics
 from probes.platform.queues import Queues
 from probes.platform.removal import Known, Removal
 from probes.platform.settings import PlatformSettings
@@ -37,6 +38,7 @@ class Webordinary:
     workspaces: Workspaces
     mail: Mail
     logs: Logs
+    metrics: Metrics
     removal: Removal
 
     @classmethod
@@ -82,22 +84,26 @@ class Webordinary:
             workspaces=workspaces,
             mail=mail,
             logs=Logs(aws=aws, settings=settings),
+            metrics=Metrics(aws=aws, settings=settings, clock=scope.clock),
             removal=removal,
         )
 
-    def container_id(self, *, project: str, user: str, thread: str, verbatim: bool = False) -> str:
-        """The container's id as the platform composes it for this run's client (contract §1.4).
+    def container_id(
+        self, *, project: str, user: str, thread: str, client: str | None = None, verbatim: bool = False
+    ) -> str:
+        """The container's id as the platform composes it, for this run's client or a further one (contract §1.4).
 
         With `verbatim`, of the user as it is stored (contract Q8) and not as queue names spell it.
         """
         part = user if verbatim else sanitised(user)
+        client = client or self.client_id
         match self.settings.container_id_form:
             case ContainerIdForm.CLIENT_PROJECT_USER:
-                return f"{self.client_id}-{project}-{part}"
+                return f"{client}-{project}-{part}"
             case ContainerIdForm.CLIENT_THREAD_USER:
-                return f"{self.client_id}-{thread}-{part}"
+                return f"{client}-{thread}-{part}"
             case ContainerIdForm.SESSION_ID:
-                return f"{self.client_id}-{project}-{thread}"
+                return f"{client}-{project}-{thread}"
 
     async def note_container(self, container_id: str) -> None:
         """Write down that the platform made this container for us, so that its row is removed with the rest.

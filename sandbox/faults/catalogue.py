@@ -1,9 +1,10 @@
 """Every fault there is, family by family."""
 
-from sandbox.faults import starting, workspace
+from sandbox.faults import infrastructure, routing, starting, workspace
 from sandbox.faults.spec import FaultSpec, UnknownFault, unknown
 
-FAULTS: dict[str, FaultSpec] = {spec.name: spec for family in (starting, workspace) for spec in family.FAULTS}
+_FAMILIES = (starting, workspace, routing, infrastructure)
+FAULTS: dict[str, FaultSpec] = {spec.name: spec for family in _FAMILIES for spec in family.FAULTS}
 
 
 def fault_spec(name: str) -> FaultSpec:

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable
 
+from sandbox.faults import Faults
 from sandbox.hermes.answers import now_iso
 from sandbox.hermes.cloud import Cloud, CloudError, Row
 from sandbox.hermes.tables import Tables
@@ -11,12 +12,16 @@ from sandbox.settings import SandboxSettings
 class Health:
     """What GET /health answers; HTTP stays 200 also when something is wrong."""
 
-    def __init__(self, settings: SandboxSettings, cloud: Cloud, tables: Tables) -> None:
+    def __init__(self, settings: SandboxSettings, cloud: Cloud, tables: Tables, faults: Faults) -> None:
         self._long = settings.hermes_health == "long"
         self._cloud = cloud
         self._tables = tables
+        self._faults = faults
 
     async def body(self) -> Row:
+        if self._faults.strikes("hermes-unhealthy") is not None:
+            ill: Row = {"name": "sqs_connectivity", "healthy": False, "message": "no answer within 5000 ms"}
+            return {"status": "unhealthy", "timestamp": now_iso(), "checks": [ill]}
         if not self._long:
             return {"status": "healthy", "timestamp": now_iso()}
         checks = [

@@ -31,7 +31,7 @@ class Hermes:
         self.sessions = Sessions(settings, cloud, self.tables, self.queues, self.containers, faults, truth)
         self.resume = Resume(settings, self.tables, self.sessions, self.containers, faults, truth)
         self.mail = MailIntake(settings, cloud, self.tables, self.queues, self.sessions, self.resume, truth)
-        health = Health(settings, cloud, self.tables)
+        health = Health(settings, cloud, self.tables, faults)
         self._server = serving.server(Routes(self.sessions, self.resume, health, self.mail, faults).app())
         self._serving: asyncio.Task[None] | None = None
 

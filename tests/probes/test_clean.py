@@ -13,8 +13,10 @@ from tests.support.sandbox import RunningSandbox
 #: Cases that a healthy platform, seen through this dialect, gives no occasion to check.
 NO_OCCASION = {
     "path": {"SR-04", "SR-05", "SR-06", "SR-10", "SA-03"},
-    "lambda": {"SR-10", "SA-03"},
+    "lambda": {"SR-10", "SA-03", "AR-05", "AR-06"},
 }
+#: Checked only while some other probe happens to have a container up.
+PERHAPS = {"AR-11"}
 #: Ways to wake that this dialect has not.
 NO_PATH = {"path": {"preview"}, "lambda": set[str]()}
 
@@ -34,7 +36,7 @@ def passes_and_leaves_nothing(run: Run, probe: Probe, dialect: str, platform: Ru
     """Every case that has an occasion here passed, undiminished; nothing is left, and the timings add up."""
     assert (probe.name, run.outcome, run.reason) == (probe.name, Outcome.PASSED, None)
     skipped = {case for case, check in found(run).items() if check.outcome is CheckOutcome.SKIPPED}
-    assert skipped == NO_OCCASION[dialect] & set(found(run))
+    assert skipped - PERHAPS == NO_OCCASION[dialect] & set(found(run))
     assert not [check for check in run.checks if check.outcome is CheckOutcome.DEGRADED]
     assert run.cleanup_errors == ()
     assert left_behind(platform, run.tag) == []

@@ -100,7 +100,8 @@ async def test_once_everything_is_mended_every_probe_passes(platform: RunningSan
     async with watch(platform) as monitor:
         mended = await run_together(monitor.run, probes.CATALOGUE)
 
-    assert {run.outcome for run in runs} == {Outcome.FAILED}
+    # What starts nothing sees nothing of these faults: AWS itself is well.
+    assert {run.outcome for run in runs if run.key.probe != "infrastructure"} == {Outcome.FAILED}
     assert {(run.key.probe, run.outcome, run.reason) for run in mended} == {
         (probe.name, Outcome.PASSED, None) for probe in probes.CATALOGUE
     }

@@ -1,0 +1,92 @@
+"""Faults of the load balancer, of the router, and of waking through them."""
+
+from sandbox.faults.spec import FaultSpec
+
+#: Whatever asks for a session's page or for its readiness.
+SESSIONS = ("AR", "CS", "SP", "CC", "SR", "SA-05", "SV", "LR", "AS", "CL", "SH", "FR", "PB", "E2E", "LD")
+
+FAULTS = (
+    FaultSpec(
+        "alb-502-bursts",
+        ("AR-12",),
+        "The load balancer answers 502 in everybody's place (in bursts, by `times` or `probability`).",
+        touches=("*",),
+    ),
+    FaultSpec(
+        "alb-health-broken",
+        ("AR-01", "INF-09"),
+        "The load balancer's health path answers with this status.",
+        {"status": 500},
+    ),
+    FaultSpec("api-paths-broken", ("AR-02",), "What lies under /api answers 500, but for its health."),
+    FaultSpec(
+        "api-health-broken", ("AR-11",), "The API's health path answers with this status.", {"status": 500}
+    ),
+    FaultSpec(
+        "path-to-wrong-service",
+        ("AR-03",),
+        "Hermes' paths fall through to the load balancer's default answer.",
+        touches=("*",),
+    ),
+    FaultSpec("malformed-breaks", ("AR-09",), "A malformed path is answered with 500."),
+    FaultSpec(
+        "unknown-session-served",
+        ("AR-08", "SR-05"),
+        "A session that nobody knows gets a page, with status 200.",
+        touches=("LR-01", "LR-04", "CS-05"),
+    ),
+    FaultSpec(
+        "router-slow",
+        ("AR-10",),
+        "Whatever asks for a session is held up on its way (amount in platform seconds).",
+        {"amount": 60.0},
+        touches=SESSIONS,
+    ),
+    FaultSpec(
+        "session-page-away",
+        ("AR-04",),
+        "What lies below a session's own page answers 500, but for its health.",
+    ),
+    FaultSpec(
+        "session-header-ignored",
+        ("AR-05",),
+        "X-Session-ID is not looked at: whichever container is at hand answers.",
+    ),
+    FaultSpec(
+        "foreign-preview",
+        ("AR-07",),
+        "A session's address shows the site of another customer who is at work.",
+        touches=("AR-04", "CC-02", "CC-07", "SP-05"),
+    ),
+    FaultSpec("websocket-refused", ("AR-06",), "A live-reload handshake is answered with 403."),
+    FaultSpec(
+        "websocket-hangs",
+        ("AR-06",),
+        "A live-reload handshake is left without an answer (amount in platform seconds).",
+        {"amount": 300.0},
+    ),
+    FaultSpec(
+        "websocket-through-router-accepted",
+        ("SR-06",),
+        "The router's address accepts a WebSocket, which a Lambda cannot serve.",
+    ),
+    FaultSpec("waking-page-without-retry-after", ("SR-04",), "The waking page does not say when to ask again."),
+    FaultSpec(
+        "waking-page-wrong",
+        ("SR-04",),
+        "The waking page says something else, and names no session.",
+        touches=("LR-04",),
+    ),
+    FaultSpec(
+        "not-found-page-wrong",
+        ("SR-05", "LR-04"),
+        "The page for an unknown chat says something else, and names neither chat nor customer.",
+        touches=("LR-01",),
+    ),
+    FaultSpec(
+        "router-never-wakes",
+        ("SR-04", "LR-03"),
+        "The router shows its waking page and wakes nobody.",
+        touches=("LR-05",),
+    ),
+)
