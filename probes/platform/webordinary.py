@@ -91,7 +91,7 @@ class Webordinary:
     def container_id(
         self, *, project: str, user: str, thread: str, client: str | None = None, verbatim: bool = False
     ) -> str:
-        """The container's id as the platform composes it, for this run's client or a further one (contract §1.4).
+        """The container's id as the platform composes it, by default for this run's client (contract §1.4).
 
         With `verbatim`, of the user as it is stored (contract Q8) and not as queue names spell it.
         """
