@@ -10,6 +10,7 @@ from probes import chats
 from probes.cases import cases
 from probes.chats import Chat
 from probes.platform import Context
+from probes.platform.dialects import WorkspaceLayout
 from probes.platform.values import SessionRow
 from probes.timings import SHUTDOWN
 from synthetics.contract import expect
@@ -191,6 +192,10 @@ async def own_pages(ctx: Context, three: Sequence[Asked]) -> None:
         return
     if web.workspaces.refusal is not None:
         ctx.skip("CC-07", web.workspaces.refusal)
+        return
+    layout = web.settings.workspace_layout
+    if layout is not WorkspaceLayout.CLIENT_USER_PROJECT:
+        ctx.skip("CC-07", f"WORKSPACE_LAYOUT={layout.value}: a customer's users share one workspace")
         return
     with ctx.check("CC-07") as check:
         for one in three:

@@ -1,5 +1,6 @@
 """Queue sets: three queues per container and the row that remembers them (contract §3.4, §4.1)."""
 
+import asyncio
 import json
 import time
 import uuid
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 FOUR_DAYS = "345600"
 ABSENT = frozenset({"QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"})
 RECEIVES_BEFORE_DLQ = 3
-MOST_TRIES = 3
+MOST_TRIES = 20
+BETWEEN_TRIES = 0.05  # real seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ class Queues:
             except CloudError as error:
                 if error.code not in ABSENT:
                     raise
+                await asyncio.sleep(BETWEEN_TRIES)
         return await self._ensured(container, owner)
 
     async def _ensured(self, container: str, owner: Owner) -> QueueSet:

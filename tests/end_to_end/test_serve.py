@@ -9,6 +9,7 @@ from urllib.parse import quote
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+import probes
 from synthetics.store.cluster import Cluster
 from tests.support.database import NewDatabase
 from tests.support.monitor import left_behind
@@ -88,7 +89,7 @@ def test_status_probes_and_the_pages_of_runs_know_it(observed: Observed) -> None
 
     assert run_id in str(status)
     assert listed["runs"][0]["id"] == run_id or listed["runs"][0]["outcome"] is None
-    assert names == {"cold-start", "session-resumption", "auto-sleep"}
+    assert names == {probe.name for probe in probes.CATALOGUE}
     assert newest["name"] == "cold_start"
     page = observed.service.get("/")
     assert all(name in page.text for name in names)
