@@ -23,7 +23,7 @@ from synthetics.model.run import Outcome, Run
 from tests.support.sandbox import RunningSandbox
 
 DIALECTS = ("path", "lambda")
-IDLE_SECONDS = 1.0
+IDLE_SECONDS = 3.0
 #: How long the platform's own jobs may need to follow the last clean-up.
 SETTLING_SECONDS = 5.0
 

@@ -7,7 +7,10 @@ from probes.alb_routing import alb_routing
 from probes.auto_sleep import auto_sleep
 from probes.cold_start import cold_start
 from probes.concurrent_sessions import concurrent_sessions
+from probes.container_sharing import container_sharing
 from probes.infrastructure import infrastructure
+from probes.interrupts import interrupts
+from probes.messages import messages
 from probes.platform import WebordinaryPlatform
 from probes.platform.settings import PlatformSettings
 from probes.platform.settings import load as load_settings
@@ -26,6 +29,9 @@ CATALOGUE: tuple[Probe, ...] = (
     auto_sleep,
     session_persistence,
     concurrent_sessions,
+    container_sharing,
+    interrupts,
+    messages,
 )
 
 #: What the demo runs again and again: starts and wakes. All others together would make these few wait.

@@ -40,6 +40,12 @@ ROUTING = TimingSpec(
     paths=("health", "api", "hermes", "session"),
     target=timedelta(seconds=2),
 )
+INTERRUPT = TimingSpec(
+    "interrupt",
+    "From sending a newer message to having the word that the running command was interrupted.",
+    phases=("handling", "delivery"),
+    target=timedelta(seconds=5),
+)
 
 FILE_CHECK = TimingSpec(
     "file_check",

@@ -44,7 +44,16 @@ async def front_half(
         cloud = Cloud(settings)
         stack.push_async_callback(cloud.close)
         hermes = Hermes(settings, cloud, faults, truth)
-        jobs = Jobs(settings, hermes.tables, hermes.queues, hermes.tasks, hermes.sessions, hermes.locks, truth)
+        jobs = Jobs(
+            settings,
+            hermes.tables,
+            hermes.queues,
+            hermes.tasks,
+            hermes.sessions,
+            hermes.locks,
+            faults,
+            truth,
+        )
         router = Router(settings, hermes.tables, faults, truth)
         stack.push_async_callback(router.close)
         alb = Alb(

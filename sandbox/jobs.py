@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
+from sandbox.faults import Faults
 from sandbox.hermes.answers import now_ms
 from sandbox.hermes.cloud import CloudError, Row, Value, number, text
 from sandbox.hermes.containers import ContainerLocks
@@ -19,6 +20,7 @@ from sandbox.truth import Truth
 CONTAINER_CLEANUP_EVERY = 10 * 60.0
 IDLE_FOR = 20 * 60.0
 QUEUE_CLEANUP_EVERY = 6 * 3600.0
+SWALLOW_EVERY = 20.0
 STALE_AFTER = 24 * 3600.0
 """All in seconds of the platform."""
 IDLE_REASON = "Idle timeout"
@@ -36,6 +38,7 @@ class Jobs:
         tasks: EcsTasks,
         sessions: Sessions,
         locks: ContainerLocks,
+        faults: Faults,
         truth: Truth,
     ) -> None:
         self._settings = settings
@@ -44,14 +47,16 @@ class Jobs:
         self._tasks = tasks
         self._sessions = sessions
         self._locks = locks
+        self._faults = faults
         self._truth = truth
         self._running: set[asyncio.Task[None]] = set()
         self._queue_name = re.compile(rf"{re.escape(settings.queue_prefix)}-(input|output|dlq)-(.+)")
 
     def start(self) -> None:
-        """Begin the two periodic jobs."""
+        """Begin the periodic jobs: two, and one that does something only on a broken platform."""
         self._run(self._every(CONTAINER_CLEANUP_EVERY, self.clean_containers))
         self._run(self._every(QUEUE_CLEANUP_EVERY, self.clean_queues))
+        self._run(self._every(SWALLOW_EVERY, self.swallow_unserved))
 
     async def close(self) -> None:
         for job in self._running:
@@ -127,6 +132,18 @@ class Jobs:
             if await self._queues.age_seconds(name) > self._settings.seconds(STALE_AFTER):
                 await self._queues.remove_queue(name)
                 self._truth.write("queue.orphan_removed", queue=name)
+
+    async def swallow_unserved(self) -> None:
+        """Throw away what lies on queues that no container serves: what a broken platform does."""
+        if "unserved-command-swallowed" not in self._faults.active():
+            return
+        served = {text(row, "containerId") for row in await self._tables.containers.all()}
+        for name in await self._queues.names():
+            found = self._queue_name.fullmatch(name)
+            if found is None or found[1] != "input" or found[2] in served:
+                continue
+            if self._faults.strikes("unserved-command-swallowed", client=found[2]) is not None:
+                await self._queues.empty(name)
 
     def _age(self, epoch_ms: int) -> float:
         """Seconds of the platform since an instant in a row."""

@@ -37,6 +37,9 @@ class SandboxSettings(BaseModel):
         default=None, gt=0, description="real seconds; None: 60 platform seconds"
     )
     command_speed: float = Field(default=1.0, gt=0, le=SLOWEST, description="factor on contract §7.4")
+    interrupts: bool = Field(
+        default=True, description="False: a newer message waits for the running command (contract Q9)"
+    )
 
     routing_dialect: Literal["path", "lambda", "both"] = "path"
     activate_mode: Literal["async", "sync"] = "async"

@@ -18,7 +18,7 @@ from synthetics.errors import ProbeBroken
 if TYPE_CHECKING:
     from mypy_boto3_sqs.literals import QueueAttributeNameType
 
-_ABSENT = frozenset({"QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"})
+ABSENT = frozenset({"QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"})
 _ALLOWED = re.compile(r"[A-Za-z0-9_-]{1,80}")
 _MOST_PAGES = 10
 _RETENTION = "345600"
@@ -70,7 +70,7 @@ class Queues:
                 "sqs:GetQueueUrl", name, lambda c: c.sqs.get_queue_url(QueueName=name)["QueueUrl"]
             )
         except AwsError as error:
-            if error.code in _ABSENT:
+            if error.code in ABSENT:
                 return None
             raise
 
@@ -204,5 +204,5 @@ class Queues:
         try:
             await self._aws.call("sqs:DeleteQueue", queue_name(url), lambda c: c.sqs.delete_queue(QueueUrl=url))
         except AwsError as error:
-            if error.code not in _ABSENT:
+            if error.code not in ABSENT:
                 raise

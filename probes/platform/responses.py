@@ -2,11 +2,16 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from probes.platform.aws import Aws
 from probes.platform.commands import Response
 from synthetics.errors import Unexpected
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs.type_defs import MessageTypeDef
 
 
 class Responses:
@@ -23,6 +28,7 @@ class Responses:
         self._kept: dict[str, list[Response]] = {}
         self._unreadable: list[Unexpected] = []
         self._broken: dict[str, Unexpected] = {}  # those that name their command all the same
+        self._seen: set[str] = set()  # SQS may deliver one message twice: it is one response all the same
         self._polling: asyncio.Task[None] | None = None
 
     async def look(self, command_id: str) -> Response | None:
@@ -56,6 +62,7 @@ class Responses:
     async def _poll(self) -> None:
         if self._polling is None or self._polling.done():
             self._polling = asyncio.create_task(self._receive(), name="responses")
+            self._polling.add_done_callback(_told)
         await asyncio.shield(self._polling)
 
     async def _receive(self) -> None:
@@ -69,8 +76,9 @@ class Responses:
             polls=True,
         )
         messages = answer.get("Messages", [])
-        for message in messages:  # kept before any is deleted: what cannot be deleted was received all the same
-            self._keep(name, message.get("Body", ""))
+        self._received(
+            name, messages
+        )  # before any is deleted: what cannot be deleted was received all the same
         for message in messages:
             handle = message["ReceiptHandle"]
             await self._aws.call(
@@ -78,6 +86,13 @@ class Responses:
                 name,
                 lambda c, handle=handle: c.sqs.delete_message(QueueUrl=self._url, ReceiptHandle=handle),  # type: ignore[misc]
             )
+
+    def _received(self, queue: str, messages: Sequence["MessageTypeDef"]) -> None:
+        for message in messages:
+            message_id = message.get("MessageId", message["ReceiptHandle"])
+            if message_id not in self._seen:
+                self._seen.add(message_id)
+                self._keep(queue, message.get("Body", ""))
 
     def _keep(self, queue: str, body: str) -> None:
         try:
@@ -89,6 +104,12 @@ class Responses:
                 self._broken[command] = problem
         else:
             self._kept.setdefault(response.command_id, []).append(response)
+
+
+def _told(poll: asyncio.Task[None]) -> None:
+    """Take note of a poll's failure: whoever waits is told, and nobody has to."""
+    if not poll.cancelled():
+        poll.exception()
 
 
 def _command_of(body: str) -> str | None:

@@ -249,6 +249,20 @@ class PlatformSettings(BaseModel):
     response_wait: Seconds = Field(
         _seconds(5), alias="response_wait_s", description="How long one poll for responses waits."
     )
+    command_count: int = Field(
+        5, ge=2, le=50, alias="command_count", description="MP-01: how many commands one after the other."
+    )
+    command_pause: Seconds = Field(
+        _seconds(1),
+        alias="command_pause_s",
+        description="MP-01: pause between a response and the next command.",
+    )
+    burst_gap: Seconds = Field(
+        _seconds(0.5), alias="burst_gap_s", description="INT-02: pause between commands in quick succession."
+    )
+    interrupt_after: Seconds = Field(
+        _seconds(2), alias="interrupt_after_s", description="INT-01: how long a command runs undisturbed."
+    )
     task_stop_wait: Seconds = Field(
         _seconds(120), alias="task_stop_wait_s", description="How long a stopped task may take to be gone."
     )

@@ -1,26 +1,30 @@
 """Commands from the input queue, executed one at a time, interruptible by the next (contract §7.3)."""
 
 import asyncio
+import contextlib
 import json
 import logging
+import os
 import signal
 import sys
 import time
 from dataclasses import dataclass
-from typing import Any
 
 from sandbox.container import agent
 from sandbox.container.activity import Activity
+from sandbox.container.answers import INTERRUPTED, Answer, Answers, head
 from sandbox.container.git import GitError, Workspace
-from sandbox.container.instructions import Plan, plan
+from sandbox.container.instructions import LONG_SECONDS, Plan, plan
 from sandbox.container.launch import Launch
-from sandbox.container.rows import LONG_POLL_SECONDS, Queues
+from sandbox.container.rows import LONG_POLL_SECONDS, Message, Queues
+from sandbox.faults import Faults, Value, amount
 from sandbox.settings import SandboxSettings
 from sandbox.truth import Truth
 
 INTERRUPT_CHECK_SECONDS = 0.4
 INTERRUPT_GRACE_SECONDS = 5.0
 RETRY_SECONDS = 1.0
+KILLED = 137
 
 log = logging.getLogger("container.commands")
 
@@ -39,13 +43,13 @@ class Command:
     type: str
     instruction: str
     branch: str
-    receipt: str
+    message: Message
 
     @classmethod
-    def parse(cls, body: str, receipt: str) -> "Command":
+    def parse(cls, message: Message) -> "Command":
         """The command in a message; raises NotACommand."""
         try:
-            data = json.loads(body)
+            data = json.loads(message.body)
             context = data.get("context") or {}
             thread = str(data["chatThreadId"])
             return cls(
@@ -55,7 +59,7 @@ class Command:
                 type=str(data.get("type", "edit")),
                 instruction=str(data.get("instruction", "")),
                 branch=str(context.get("branch") or f"thread-{thread}"),
-                receipt=receipt,
+                message=message,
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise NotACommand(f"{type(error).__name__}: {error}") from error
@@ -72,23 +76,38 @@ class Done:
     error: str | None = None
 
 
+@dataclass(slots=True)
+class Work:
+    """A command being carried out, or the last that was; `ended` is the wall clock's."""
+
+    command: Command
+    planned: Plan
+    ended: float | None = None
+
+
 class Executor:
     """Runs one instruction at a time in the workspace."""
 
-    def __init__(self, settings: SandboxSettings, launch: Launch, workspace: Workspace) -> None:
+    def __init__(self, settings: SandboxSettings, launch: Launch, workspace: Workspace, faults: Faults) -> None:
         self._speed = settings.command_speed
         self._auto_push = launch.get("GIT_AUTO_PUSH").lower() == "true"
         self._workspace = workspace
+        self._faults = faults
+        self._client = launch.client
         self._session: str | None = None
         self.lock = asyncio.Lock()
 
     async def switch(self, session: str, branch: str) -> None:
         """Bring the session's branch into the workspace; what another session left is saved first."""
-        if self._session not in (None, session):
+        switches = self._session not in (None, session)
+        if switches:
             await self._workspace.save("Auto-save: Switching sessions")
             log.info("Switched to session %s", session)
         self._session = session
+        before = await self._workspace.branch()
         await self._workspace.switch(branch)
+        if switches and self._faults.strikes("branch-leaks", client=self._client) is not None:
+            await self._workspace.merge(before)
 
     async def start(self, planned: Plan) -> asyncio.subprocess.Process:
         """Start the agent on a plan."""
@@ -145,6 +164,7 @@ class Commands:
         executor: Executor,
         workspace: Workspace,
         activity: Activity,
+        faults: Faults,
         truth: Truth,
     ) -> None:
         self._settings = settings
@@ -153,22 +173,29 @@ class Commands:
         self._executor = executor
         self._workspace = workspace
         self._activity = activity
+        self._faults = faults
         self._truth = truth
+        self._answers = Answers(queues, faults, launch.client)
+        self._work: Work | None = None
+        self._next_done = asyncio.Event()
+        self._held: asyncio.Task[None] | None = None
         self._check = INTERRUPT_CHECK_SECONDS * settings.command_speed
 
     async def serve(self) -> None:
         """Handle one message after the other, for ever."""
         waiting: Command | None = None
+        interrupting = 0  # how many commands in a row were interrupted up to this one
         while True:
             command = waiting or await self._next(LONG_POLL_SECONDS)
+            interrupting = interrupting + 1 if waiting else 0
             waiting = None
             if command is None:
                 continue
             if self._activity.asleep:
-                await asyncio.to_thread(self._queues.give_back, command.receipt)
+                await asyncio.to_thread(self._queues.give_back, command.message)
                 await asyncio.Event().wait()  # the next container will have it
             with self._activity.busy():
-                waiting = await self._handle(command)
+                waiting = await self._handle(command, interrupting)
 
     async def _next(self, wait: int) -> Command | None:
         try:
@@ -181,37 +208,93 @@ class Commands:
             return None
         self._activity.touch()
         try:
-            return Command.parse(*message)
+            command = Command.parse(message)
         except NotACommand as error:
             log.error("ERROR not a command: %s", error)
             return None
+        if self._goes_unheard(command):
+            await asyncio.to_thread(self._queues.delete, command.message)
+            return None
+        return command
 
-    async def _handle(self, command: Command) -> Command | None:
+    def _goes_unheard(self, command: Command) -> bool:
+        """Whether a fault has this command thrown away: one that came while another chat's short one ran."""
+        work = self._work
+        if work is None or work.command.session == command.session or work.planned.seconds >= LONG_SECONDS:
+            return False
+        at_once = work.ended is None or command.message.sent < work.ended
+        return at_once and self._struck("command-lost") is not None
+
+    async def _handle(self, command: Command, interrupting: int) -> Command | None:
         """Execute the command and answer it; returns the command that interrupted it, if one did."""
         self._tell("command.received", command)
         if command.type == "interrupt":
-            await asyncio.to_thread(self._queues.delete, command.receipt)
+            await asyncio.to_thread(self._queues.delete, command.message)
+            return None
+        if self._struck("command-to-dlq") is not None:
+            await asyncio.to_thread(self._queues.bury, command.message)
             return None
         newer: Command | None = None
         try:
-            async with self._executor.lock:
-                await self._executor.switch(command.session, command.branch)
-                planned = plan(command.instruction)
-                process = await self._executor.start(planned)
-                newer = await self._watch(process)
-                if newer is None:
-                    answer = self._finished(command, await self._executor.finish(process, planned))
-                else:
-                    answer = await self._interrupted(command, process, newer)
+            answer = self._refused(command, interrupting) or self._held_back(command)
+            if answer is None:
+                answer, newer = await self._carried_out(command)
         except (GitError, OSError) as error:
             log.error("ERROR handling %s: %s", command.id, error)
             answer = _head(command, success=False) | {"error": str(error)}
-        await asyncio.to_thread(self._queues.respond, json.dumps(answer))
-        await asyncio.to_thread(self._queues.delete, command.receipt)
+        await self._answers.send(answer)
+        if self._struck("message-left-in-queue") is None:
+            await asyncio.to_thread(self._queues.delete, command.message)
         return newer
+
+    async def _carried_out(self, command: Command) -> tuple[Answer, Command | None]:
+        """The answer to a command, and the command that interrupted it, if one did."""
+        planned = plan(command.instruction)
+        async with self._executor.lock:
+            self._work = work = Work(command, planned)
+            await self._executor.switch(command.session, command.branch)
+            process = await self._executor.start(planned)
+            newer = await self._watch(process)
+            if newer is None:
+                answer = self._finished(command, await self._executor.finish(process, planned))
+            else:
+                answer = await self._interrupted(command, process, newer)
+            work.ended = time.time()
+        self._next_done.set()
+        return answer, newer
+
+    def _refused(self, command: Command, interrupting: int) -> Answer | None:
+        """The answer of a container that, by a fault, does not take this command up; None if it does."""
+        refused = self._struck("type-refused") if command.type != "edit" else None
+        if refused is not None and refused["type"] == command.type:
+            return _head(command, success=False) | {"error": f"unknown command type {command.type!r}"}
+        if interrupting >= 2 and self._struck("burst-swallowed") is not None:
+            return _head(command, success=False) | {"summary": INTERRUPTED, "interrupted": True}
+        return None
+
+    def _held_back(self, command: Command) -> Answer | None:
+        """The answer to a command that, by a fault, is carried out after the next one; None if it is not."""
+        held = self._struck("commands-reordered") if self._held is None else None
+        if held is None:
+            return None
+        planned = plan(command.instruction)
+        self._next_done.clear()
+        self._held = asyncio.create_task(self._later(command, amount(held)))
+        return self._finished(command, Done(True, planned, command.branch, None))
+
+    async def _later(self, command: Command, patience: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._next_done.wait(), patience)
+        try:
+            await self._executor.run(command.session, command.branch, command.instruction)
+        finally:
+            self._held = None
 
     async def _watch(self, process: asyncio.subprocess.Process) -> Command | None:
         """Wait for the agent to end (None), or for a newer message (which is returned)."""
+        if not self._settings.interrupts or self._struck("interrupt-ignored") is not None:
+            await process.wait()
+            return None
         ended = asyncio.ensure_future(process.wait())
         while True:
             await asyncio.wait({ended}, timeout=self._check)
@@ -224,9 +307,11 @@ class Commands:
 
     async def _interrupted(
         self, command: Command, process: asyncio.subprocess.Process, newer: Command
-    ) -> dict[str, Any]:
+    ) -> Answer:
         """End the agent, gently at first, save what it left, and say so."""
         log.info("Interrupting %s", process.pid)
+        if (slow := self._struck("interrupt-slow")) is not None:
+            await asyncio.sleep(amount(slow))
         if process.returncode is None:
             process.send_signal(signal.SIGINT)
         try:
@@ -234,21 +319,26 @@ class Commands:
         except TimeoutError:
             process.kill()
             await process.wait()
-        commit = await self._workspace.save("Auto-save: Interrupted by new message")
+        long = plan(command.instruction).seconds >= LONG_SECONDS
+        if long and self._struck("container-dies-on-interrupt") is not None:
+            os._exit(KILLED)
+        if self._struck("interrupted-work-not-committed") is None:
+            commit = await self._workspace.save("Auto-save: Interrupted by new message")
+        else:
+            commit = None
         if commit is not None:
             self._tell("workspace.committed", command, commit=commit, why="interrupt")
         self._tell("command.interrupted", command, by=newer.id, commit=commit)
-        summary = "Process interrupted by new message"
         return _head(command, success=False) | {
-            "summary": summary,
+            "summary": INTERRUPTED,
             "interrupted": True,
             "branch": command.branch,
         }
 
-    def _finished(self, command: Command, done: Done) -> dict[str, Any]:
+    def _finished(self, command: Command, done: Done) -> Answer:
         """The answer to a command that ended by itself."""
         self._tell("command.finished", command, success=done.success, commit=done.commit)
-        answer: dict[str, Any] = _head(command, success=done.success) | {"branch": done.branch}
+        answer: Answer = _head(command, success=done.success) | {"branch": done.branch}
         if not done.success:
             return answer | {"error": done.error}
         return answer | {
@@ -258,6 +348,9 @@ class Commands:
             "gitCommit": done.commit,
             "completedAt": int(time.time() * 1000),
         }
+
+    def _struck(self, fault: str) -> dict[str, Value] | None:
+        return self._faults.strikes(fault, client=self._launch.client)
 
     def _tell(self, event: str, command: Command, **fields: str | bool | None) -> None:
         self._truth.write(
@@ -272,10 +365,5 @@ class Commands:
         )
 
 
-def _head(command: Command, *, success: bool) -> dict[str, Any]:
-    return {
-        "sessionId": command.session,
-        "commandId": command.id,
-        "timestamp": int(time.time() * 1000),
-        "success": success,
-    }
+def _head(command: Command, *, success: bool) -> Answer:
+    return head(command.session, command.id, success=success)

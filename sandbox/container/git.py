@@ -48,6 +48,10 @@ class Workspace:
         except GitError:
             await self._run("checkout", "--quiet", "-b", branch, DEFAULT_BRANCH)
 
+    async def merge(self, other: str) -> None:
+        """Bring another branch's work into this one; where they differ, this one's stays."""
+        await self._run("merge", "--quiet", "--no-edit", "-X", "ours", other)
+
     async def dirty(self) -> bool:
         return bool(await self._run("status", "--porcelain"))
 

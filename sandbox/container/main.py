@@ -43,7 +43,7 @@ class Container:
         protected = frozenset(launch.get("GIT_PROTECTED_BRANCHES", "main,master,production").split(","))
         path = workspace_path(settings, launch.client, launch.user, launch.project)
         self._workspace = Workspace(path, protected=protected)
-        self._executor = Executor(settings, launch, self._workspace)
+        self._executor = Executor(settings, launch, self._workspace, faults)
         self._site = Site(settings, launch, self._workspace, self._executor, self._activity, faults)
         self._row = ContainerRow(clients.dynamodb, settings, launch) if launch.container_id else None
         self._sleeper = Sleeper(
@@ -93,7 +93,14 @@ class Container:
 
     def _commands(self, queues: Queues) -> Commands:
         return Commands(
-            self._settings, self._launch, queues, self._executor, self._workspace, self._activity, self._truth
+            self._settings,
+            self._launch,
+            queues,
+            self._executor,
+            self._workspace,
+            self._activity,
+            self._faults,
+            self._truth,
         )
 
     async def _open_workspace(self) -> None:

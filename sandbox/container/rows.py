@@ -1,6 +1,7 @@
 """What a container reads and writes in AWS: its own row, its queues, the mappings that keep it awake."""
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sandbox.container.launch import Launch
@@ -88,13 +89,23 @@ class ContainerRow:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message of the input queue; `sent` is the epoch second when SQS took it."""
+
+    body: str
+    receipt: str
+    sent: float
+
+
 class Queues:
-    """The container's input and output queues. All calls block."""
+    """The container's queues. All calls block."""
 
     def __init__(self, sqs: "SQSClient", launch: Launch) -> None:
         self._sqs = sqs
         self._input = launch.get("INPUT_QUEUE_URL")
         self._output = launch.get("OUTPUT_QUEUE_URL")
+        self._dlq = launch.get("DLQ_URL")
 
     def waiting(self) -> int:
         """How many messages there are to receive, about."""
@@ -103,19 +114,29 @@ class Queues:
         )
         return int(answer["Attributes"]["ApproximateNumberOfMessages"])
 
-    def receive(self, *, wait: int) -> tuple[str, str] | None:
-        """The next message's body and receipt, or None."""
-        answer = self._sqs.receive_message(QueueUrl=self._input, MaxNumberOfMessages=1, WaitTimeSeconds=wait)
+    def receive(self, *, wait: int) -> Message | None:
+        """The next message, or None."""
+        answer = self._sqs.receive_message(
+            QueueUrl=self._input, MaxNumberOfMessages=1, WaitTimeSeconds=wait, AttributeNames=["SentTimestamp"]
+        )
         for message in answer.get("Messages", []):
-            return message["Body"], message["ReceiptHandle"]
+            sent = float(message["Attributes"]["SentTimestamp"]) / 1000
+            return Message(message["Body"], message["ReceiptHandle"], sent)
         return None
 
-    def delete(self, receipt: str) -> None:
-        self._sqs.delete_message(QueueUrl=self._input, ReceiptHandle=receipt)
+    def delete(self, message: Message) -> None:
+        self._sqs.delete_message(QueueUrl=self._input, ReceiptHandle=message.receipt)
 
-    def give_back(self, receipt: str) -> None:
+    def give_back(self, message: Message) -> None:
         """Let the message be seen again at once."""
-        self._sqs.change_message_visibility(QueueUrl=self._input, ReceiptHandle=receipt, VisibilityTimeout=0)
+        self._sqs.change_message_visibility(
+            QueueUrl=self._input, ReceiptHandle=message.receipt, VisibilityTimeout=0
+        )
+
+    def bury(self, message: Message) -> None:
+        """Move the message to the dead letters."""
+        self._sqs.send_message(QueueUrl=self._dlq, MessageBody=message.body)
+        self.delete(message)
 
     def respond(self, body: str) -> None:
         self._sqs.send_message(QueueUrl=self._output, MessageBody=body)

@@ -1,6 +1,7 @@
 """Queue sets: three queues per container and the row that remembers them (contract §3.4, §4.1)."""
 
 import asyncio
+import contextlib
 import json
 import time
 import uuid
@@ -169,6 +170,12 @@ class Queues:
                 raise
             return False
         return True
+
+    async def empty(self, name: str) -> None:
+        """Delete every message of a queue, if it is there."""
+        with contextlib.suppress(CloudError):
+            url = (await self._cloud.call(self._sqs.get_queue_url, QueueName=name))["QueueUrl"]
+            await self._cloud.call(self._sqs.purge_queue, QueueUrl=url)
 
     async def names(self) -> list[str]:
         """The names of all queues of containers."""

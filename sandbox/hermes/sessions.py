@@ -114,14 +114,7 @@ class Sessions:
         session = names.new_session_id()
         chat_thread = wish.chat_thread or names.new_chat_thread()
         wish = replace(wish, chat_thread=chat_thread)
-        container = names.container_id(
-            self._settings,
-            client=wish.client,
-            project=wish.project,
-            user=wish.user,
-            thread=chat_thread,
-            session=session,
-        )
+        container = self._container_of(wish, session)
         owner = Owner(wish.client, wish.project, wish.user)
         queues = await self._queues.ensure(container, owner)
         branch = names.branch_of(chat_thread)
@@ -149,6 +142,24 @@ class Sessions:
         self._truth.write("row.written", session=session, client=wish.client, container=container)
         identity = Identity(container, owner, session, chat_thread)
         return Opened(session, chat_thread, wish, row, queues, identity)
+
+    def _container_of(self, wish: Wish, session: str) -> str:
+        """The id of the session's container, unless a fault puts it into one that is not its own."""
+
+        def struck(fault: str) -> bool:
+            return self._faults.strikes(fault, client=wish.client) is not None
+
+        container = names.container_id(
+            self._settings,
+            client=wish.client,
+            project="every-project" if struck("shared-across-projects") else wish.project,
+            user="everyone" if struck("shared-across-users") else wish.user,
+            thread=wish.chat_thread,
+            session=session,
+        )
+        if struck("container-not-shared"):
+            return names.queue_safe(f"{container}-{wish.chat_thread}")
+        return container
 
     async def _bring_up(self, opened: Opened) -> None:
         """Start or share the container, then make the session active and hand over its instruction."""

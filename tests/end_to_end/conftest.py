@@ -10,9 +10,13 @@ from tests.support.sandbox import RunningSandbox
 
 @pytest.fixture(scope="session")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSandbox]:
-    """A quick sandbox that serves both dialects, and whose containers go to sleep after a second."""
+    """A quick sandbox that serves both dialects, and whose containers go to sleep after three seconds."""
     settings = SandboxSettings(
-        directory=tmp_path_factory.mktemp("platform"), speed=0.05, idle_seconds=1.0, routing_dialect="both"
+        directory=tmp_path_factory.mktemp("platform"),
+        speed=0.05,
+        idle_seconds=3.0,
+        command_speed=0.3,
+        routing_dialect="both",
     )
     running = RunningSandbox(settings)
     yield running

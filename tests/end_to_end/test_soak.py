@@ -15,7 +15,7 @@ from tests.support.sandbox import SPEED, RunningSandbox
 @pytest.fixture(scope="module")
 def platform() -> Iterator[RunningSandbox]:
     """A sandbox that nobody else uses: at the end everything that is left on it counts."""
-    with a_sandbox(speed=SPEED, idle_seconds=IDLE_SECONDS) as running:
+    with a_sandbox(speed=SPEED, idle_seconds=IDLE_SECONDS, command_speed=0.3) as running:
         yield running
 
 

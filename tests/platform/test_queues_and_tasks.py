@@ -77,6 +77,26 @@ async def test_a_look_that_was_given_up_loses_nothing(names: dict[str, str], aws
     assert found.success
 
 
+async def test_looks_at_the_same_time_share_a_poll_and_a_message_delivered_twice_counts_once(
+    run: Run, aws: Client
+) -> None:
+    made = await run.web.queues.create(f"{run.web.client_id}-site-jane")
+    sqs = aws("sqs")
+    sqs.set_queue_attributes(QueueUrl=made.output_url, Attributes={"VisibilityTimeout": "0"})
+    reader = run.web.queues.responses(made.output_url)
+    sqs.send_message(QueueUrl=made.output_url, MessageBody=response("one"))
+    again = sqs.receive_message(QueueUrl=made.output_url)["Messages"][0]
+    reader._received(made.output_url, [again, again])
+    sqs.delete_message(QueueUrl=made.output_url, ReceiptHandle=again["ReceiptHandle"])
+    for name in ("two", "three"):
+        sqs.send_message(QueueUrl=made.output_url, MessageBody=response(name))
+
+    found = await asyncio.gather(*(reader.look(name) for name in ("one", "two", "three")))
+
+    assert [it.command_id for it in found if it is not None] == ["one", "two", "three"]
+    assert reader.others == ()
+
+
 async def test_a_message_that_is_no_response_costs_nobody_else_theirs(run: Run, aws: Client) -> None:
     made = await run.web.queues.create(f"{run.web.client_id}-site-jane")
     sqs = aws("sqs")

@@ -101,7 +101,7 @@ async def test_before_the_site_is_built_it_says_so(tmp_path: Path) -> None:
     settings = SandboxSettings(directory=tmp_path)
     launch = Launch("task", "127.0.0.1", 0.0, 0.0, {"CLIENT_ID": "acme", "SESSION_ID": "own-id"})
     workspace = Workspace(tmp_path, protected=frozenset())
-    executor = Executor(settings, launch, workspace)
+    executor = Executor(settings, launch, workspace, Faults(tmp_path))
     site = Site(settings, launch, workspace, executor, Activity(), Faults(tmp_path))
     transport = httpx.ASGITransport(site.app())
     async with httpx.AsyncClient(transport=transport, base_url="http://container") as visitor:

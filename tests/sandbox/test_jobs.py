@@ -80,7 +80,17 @@ def jobs_of(hermes: Hermes, running: RunningSandbox, *, speed: float) -> Jobs:
     """The jobs, in a platform so much faster that what is a second old is stale."""
     settings = running.settings.model_copy(update={"speed": speed})
     truth = Truth(running.settings.truth_path)
-    return Jobs(settings, hermes.tables, hermes.queues, hermes.tasks, hermes.sessions, hermes.locks, truth)
+    faults = Faults(settings.directory)
+    return Jobs(
+        settings,
+        hermes.tables,
+        hermes.queues,
+        hermes.tasks,
+        hermes.sessions,
+        hermes.locks,
+        faults,
+        truth,
+    )
 
 
 async def test_idle_containers_are_reaped_unless_a_chat_is_mapped(

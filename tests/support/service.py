@@ -42,11 +42,13 @@ def environment(place: Path, *given: Mapping[str, str], **settings: str) -> Envi
     return bare
 
 
-def call(place: Path, environ: Environment, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """One command, to its end."""
+def call(
+    place: Path, environ: Environment, *arguments: str, within: float = ENDS_WITHIN
+) -> subprocess.CompletedProcess[str]:
+    """One command, to its end, for which it has so many seconds."""
     return subprocess.run(
         [*COMMAND, *arguments],
-        cwd=place, env=environ, capture_output=True, text=True, timeout=ENDS_WITHIN, check=False,
+        cwd=place, env=environ, capture_output=True, text=True, timeout=within, check=False,
     )  # fmt: skip
 
 
