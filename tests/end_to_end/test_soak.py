@@ -26,11 +26,13 @@ def _credentials(platform: RunningSandbox, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 async def test_a_healthy_platform_is_never_accused_and_nothing_is_left_on_it(platform: RunningSandbox) -> None:
-    soaked = await soak(platform, cycles=2, catalogue=probes.CATALOGUE, dialects=DIALECTS)
+    """Starts and wakes; that every other probe passes too is seen by tests/probes/test_clean.py."""
+    shown = [probe for probe in probes.CATALOGUE if probe.name in probes.SHOWN]
+    soaked = await soak(platform, cycles=2, catalogue=shown, dialects=DIALECTS)
 
     assert soaked.troubles == []
     assert soaked.leftovers == []
-    assert soaked.outcomes == {(probe.name, Outcome.PASSED): 2 for probe in probes.CATALOGUE}
+    assert soaked.outcomes == {(probe.name, Outcome.PASSED): 2 for probe in shown}
 
 
 async def test_a_run_that_does_not_pass_is_told_with_its_reason(platform: RunningSandbox) -> None:

@@ -18,9 +18,9 @@ __all__ = ["QUIET", "TALKING", "platform", "talkative", "watch"]
 
 @pytest.fixture(scope="session", params=["path"])
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSandbox]:
-    """A quick sandbox that serves both dialects, and whose containers go to sleep after a second."""
+    """A quick sandbox that serves both dialects, and whose containers go to sleep after two seconds."""
     settings = SandboxSettings(
-        directory=tmp_path_factory.mktemp("platform"), speed=0.05, idle_seconds=1.0, routing_dialect="both"
+        directory=tmp_path_factory.mktemp("platform"), speed=0.05, idle_seconds=2.0, routing_dialect="both"
     )
     running = RunningSandbox(settings)
     yield running
