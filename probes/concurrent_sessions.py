@@ -261,15 +261,21 @@ async def scales_up(ctx: Context) -> None:
     if not ctx.allowed("CC-03"):
         return
     with ctx.check("CC-03") as check:
-        before = (await web.tasks.count()).total
+        before, working = (await web.tasks.count()).total, await _at_work(ctx)
         for number in range(3):
             asked = await _ask(ctx, f"next{number}")
             if asked.chat is None:
                 raise Unexpected(f"unexpected: session {number + 1} of 3: wanted one, got {asked.refusal}")
             await ctx.pause(min(APART, web.settings.scale_down_timeout / 15))
-        after = await web.tasks.count()
-        check.saw(before=before, after=after.total)
-        expect.at_least("edit tasks after three more sessions", after.total, before)
+        after, asleep = await web.tasks.count(), working - await _at_work(ctx)
+        check.saw(before=before, after=after.total, asleep_meanwhile=sorted(asleep))
+        # Whoever was left alone meanwhile may have gone to sleep: that is no scaling down.
+        expect.at_least("edit tasks after three more sessions", after.total, before - len(asleep))
+
+
+async def _at_work(ctx: Context) -> set[str]:
+    """This run's tasks that nobody has told to stop, and that do not stop by themselves."""
+    return {task.arn for task in await ctx.platform.tasks.every_own() if not task.leaving}
 
 
 async def no_more_than_capacity(ctx: Context) -> None:

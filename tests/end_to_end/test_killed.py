@@ -15,7 +15,6 @@ from tests.support.sandbox import RunningSandbox, until
 from tests.support.service import Environment, call, due_in, environment, only, serving
 
 LEASE_SECONDS = 1.0
-OTHERS = ("session-resumption", "auto-sleep")
 
 Seen = Callable[[RunningSandbox, str], bool]
 
@@ -69,7 +68,7 @@ def settings(place: Path, platform: RunningSandbox, url: str, client: str, **mor
 
 def cold_start_in(seconds: float, at_least: float = 8) -> str:
     """Settings under which only a cold start is due, that soon."""
-    return only("cold-start", every=due_in("cold-start", seconds, at_least=at_least), others=OTHERS)
+    return only("cold-start", every=due_in("cold-start", seconds, at_least=at_least))
 
 
 def runs(url: str) -> list[dict[str, Any]]:

@@ -42,7 +42,7 @@ def observed(
         place, platform.environment, SYNTHETICS_DATABASE_URL=new_database(), CLIENT_PREFIX=CLIENT
     )
     soon = due_in("cold-start", 3, at_least=20)
-    config = only("cold-start", every=soon, others=("session-resumption", "auto-sleep"))
+    config = only("cold-start", every=soon)
     with serving(place, settings, config=config) as service:
         finished = service.wait_for("run.finished", within=60)
         yield Observed(service, finished)

@@ -6,7 +6,7 @@ import pytest
 
 import probes
 from benchmarks.machine import a_sandbox
-from benchmarks.soak import DIALECTS, IDLE_SECONDS, soak
+from benchmarks.soak import DIALECTS, soak
 from synthetics.model.run import Outcome
 from tests.support.monitor import CREDENTIALS
 from tests.support.sandbox import SPEED, RunningSandbox
@@ -15,7 +15,7 @@ from tests.support.sandbox import SPEED, RunningSandbox
 @pytest.fixture(scope="module")
 def platform() -> Iterator[RunningSandbox]:
     """A sandbox that nobody else uses: at the end everything that is left on it counts."""
-    with a_sandbox(speed=SPEED, idle_seconds=IDLE_SECONDS, command_speed=0.3) as running:
+    with a_sandbox(speed=SPEED, idle_seconds=2.0, command_speed=0.3) as running:
         yield running
 
 

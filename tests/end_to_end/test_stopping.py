@@ -12,8 +12,6 @@ from tests.support.monitor import left_behind
 from tests.support.sandbox import RunningSandbox, until
 from tests.support.service import Environment, Service, call, due_in, environment, only, serving
 
-OTHERS = ("session-resumption", "auto-sleep")
-
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
@@ -45,7 +43,7 @@ def test_told_to_stop_a_worker_finishes_or_cleans_up_and_told_twice_it_leaves(
         own = {"CLIENT_PREFIX": client, "SYNTHETICS_DATABASE_URL": new_database(), "ENVIRONMENT": "shared"}
         limits = {"SYNTHETICS_WORKER__DRAIN": drain, "SYNTHETICS_WORKER__LEASE": "1"}
         environ = environment(place, platform.environment, own, limits)
-        config = only("cold-start", every=due_in("cold-start", 3), others=OTHERS)
+        config = only("cold-start", every=due_in("cold-start", 3))
         with serving(place, environ, role="worker", config=config) as worker:
             worker.wait_for("worker.started")
             until(lambda: container_starts(platform, client), 30, f"a start: {worker.log.read_text()}")

@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 
+import probes
 from synthetics.clock import SystemClock
 from synthetics.model.grid import Grid
 from tests.support.sandbox import until
@@ -52,11 +53,11 @@ def call(
     )  # fmt: skip
 
 
-def only(probe: str, *, every: timedelta, others: tuple[str, ...], timeout: timedelta | None = None) -> str:
-    """A settings file under which this probe alone is scheduled."""
+def only(probe: str, *, every: timedelta, timeout: timedelta | None = None) -> str:
+    """A settings file under which this probe of the catalogue alone is scheduled."""
     lines = [f"[probes.{probe}]", f"every = {every.total_seconds()}"]
     lines += [f"timeout = {(timeout or every).total_seconds()}"]
-    for other in others:
+    for other in (other.name for other in probes.CATALOGUE if other.name != probe):
         lines += [f"[probes.{other}]", "enabled = false"]
     return "\n".join(lines) + "\n"
 
