@@ -39,7 +39,7 @@ FAULTS = (
         "router-slow",
         ("AR-10",),
         "Whatever asks for a session is held up on its way (amount in platform seconds).",
-        {"amount": 60.0},
+        {"amount": 100.0},
         touches=SESSIONS,
     ),
     FaultSpec(

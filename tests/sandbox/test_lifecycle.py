@@ -61,10 +61,10 @@ def test_what_a_monitor_is_told(tmp_path: Path) -> None:
     told = monitor_settings(settings)
     assert told["HERMES_ENDPOINT"] == "http://127.0.0.1:1/hermes"
     assert told["AWS_ENDPOINT_URL"] == "http://127.0.0.1:2"
-    assert told["TARGET_COLD_START_S"] == "3"
-    assert told["CONTAINER_READY_TIMEOUT"] == "3000"
+    assert told["TARGET_COLD_START_S"] == "4"
+    assert told["CONTAINER_READY_TIMEOUT"] == "4000"
     assert told["IDLE_TIMEOUT_S"] == "3"
-    assert told["SESSION_EXPIRY_TIMEOUT"] == "5000"
+    assert told["SESSION_EXPIRY_TIMEOUT"] == "7000"
     assert told["WORKSPACE_ROOT"] == str(tmp_path / "workspace")
 
 
