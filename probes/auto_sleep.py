@@ -6,15 +6,16 @@ from itertools import pairwise
 from probes import chats
 from probes.cases import cases
 from probes.chats import Chat, essential
+from probes.commanding import create, heard, in_time, measure_response, succeeded
+from probes.dialogue import Dialogue
+from probes.factories import conversation_in
 from probes.platform import Context
-from probes.platform.commands import Command, Response
-from probes.platform.phases import Instants, fitting, response_phases, stop_phases
-from probes.platform.values import ContainerRow, QueueSet
+from probes.platform.phases import Instants, fitting, stop_phases
+from probes.platform.values import ContainerRow
 from probes.timings import RESPONSE, SHUTDOWN, wake
 from synthetics.contract import expect
 from synthetics.contract.probe import Price, ProbeSpec, Severity, Step, probe
-from synthetics.contract.waiting import BLOCKING, DEAR
-from synthetics.errors import TimedOut, Unexpected
+from synthetics.contract.waiting import DEAR
 from synthetics.model.timing import ZERO, Phase
 
 OPEN = Step("a_chat_is_opened", budget=timedelta(seconds=60))
@@ -97,71 +98,20 @@ async def registers_running(ctx: Context, container_id: str) -> None:
 
 async def command_is_answered(ctx: Context, chat: Chat, container_id: str) -> None:
     """Measure how long a command takes until its response is here, where the container has queues."""
-    web = ctx.platform
-    queues = await web.queues.find(container_id)
+    queues = await ctx.platform.queues.find(container_id)
     if queues is None:
         ctx.fact("commands", "not sent: the container has no queues")
         return
-    await _at_rest(ctx, chat, queues)
-    response = await _ask(ctx, chat, queues)
-    if response.told_interrupted:
+    conversation = conversation_in(chat, queues)
+    dialogue = Dialogue(ctx, queues)
+    await dialogue.at_rest(conversation)
+    answer = await heard(ctx, dialogue, await dialogue.say(conversation, create("notes.txt", ctx)))
+    if answer.response.told_interrupted:
         # The platform sends activate's instruction in its own time, and whatever is newer interrupts.
-        response = await _ask(ctx, chat, queues)
-    if not response.success:
-        raise Unexpected(f"unexpected: response to a command: {response.error or response.summary}")
-
-
-async def _at_rest(ctx: Context, chat: Chat, queues: QueueSet) -> None:
-    """Wait until the session is active and the container has nothing left to do."""
-    web = ctx.platform
-
-    async def rests() -> bool:
-        row = await web.tables.session(chat.session_id)
-        depth = await web.queues.depth(queues.input_url)
-        return row is not None and row.status == "active" and depth.total == 0
-
-    await ctx.eventually(
-        rests,
-        until=bool,
-        within=web.settings.target_response,
-        what=f"session {chat.session_id} active and its container at rest",
-        pace=DEAR,
-    )
-
-
-async def _ask(ctx: Context, chat: Chat, queues: QueueSet) -> Response:
-    web = ctx.platform
-    command = Command(
-        session_id=chat.session_id,
-        thread_id=chat.thread,
-        instruction=f'Create notes.txt with content "written by {ctx.tag}"',
-        client_id=web.client_id,
-        project_id=chats.PROJECT,
-        user_id=chat.asked.user_id,
-    )
-    responses = web.queues.responses(queues.output_url)
-    sent, sent_at = ctx.instant(), ctx.now()
-    await web.queues.send(queues.input_url, command)
-    try:
-        answer = await ctx.sighting(
-            lambda: responses.look(command.command_id),
-            until=lambda response: response is not None,
-            within=web.settings.target_response,
-            what=f"response to command {command.command_id}",
-            pace=BLOCKING,
-        )
-    except TimedOut as error:
-        if not responses.unreadable:
-            raise
-        came = "; ".join(responses.unreadable)
-        raise TimedOut(f"{error}; what came cannot be read: {came}", **error.evidence) from error
-    response = answer.value
-    assert response is not None
-    if response.success:
-        whole = timedelta(seconds=answer.at - sent)
-        spent = response_phases(response.timestamp - sent_at, whole)
-        ctx.measure("response", since=sent, until=answer, phases=spent)
-    return response
+        answer = await heard(ctx, dialogue, await dialogue.say(conversation, create("notes.txt", ctx)))
+    measure_response(ctx, answer)
+    succeeded("response to a command", answer.response)
+    in_time(ctx, answer)
 
 
 async def stays_while_mapped(ctx: Context, chat: Chat, container_id: str) -> None:

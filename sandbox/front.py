@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sandbox.alb import Alb
 from sandbox.faults import Faults
-from sandbox.hermes.cloud import Cloud
+from sandbox.hermes.cloud import Cloud, Near
 from sandbox.hermes.service import Hermes
 from sandbox.jobs import Jobs
 from sandbox.router import Router
@@ -33,15 +33,16 @@ async def front_half(
     alb_listener: socket.socket,
     hermes_listener: socket.socket,
     running_count: Callable[[str], int],
+    query: Near,
 ) -> AsyncIterator[Front]:
     """Hermes, load balancer, router and jobs, inside this block.
 
     `settings` must hold the real ports. AWS must answer before, and until after. Whoever owns the tasks calls
     `front.jobs.task_stopped(container, task_arn)` when one has stopped; `running_count` tells how many tasks
-    of a service run.
+    of a service run, `query` what the tables hold.
     """
     async with AsyncExitStack() as stack:
-        cloud = Cloud(settings)
+        cloud = Cloud(settings, query)
         stack.push_async_callback(cloud.close)
         hermes = Hermes(settings, cloud, faults, truth)
         jobs = Jobs(

@@ -107,6 +107,7 @@ async def sandbox(settings: SandboxSettings) -> AsyncIterator[Sandbox]:
                 alb_listener=listeners.alb,
                 hermes_listener=listeners.hermes,
                 running_count=ecs.running_count,
+                query=aws.query,
             )
         )
         stack.callback(aws.hang_up)

@@ -3,11 +3,11 @@
 from probes.factories.conversation import Conversation, Factory, Who
 from probes.factories.direct import Direct
 from probes.factories.email import Email
-from probes.factories.http import Http
+from probes.factories.http import Http, conversation_in
 from probes.platform import Context
 from probes.platform.dialects import SessionFactory
 
-__all__ = ["Conversation", "Factory", "Who", "factory_of"]
+__all__ = ["Conversation", "Factory", "Who", "conversation_in", "factory_of"]
 
 
 def factory_of(ctx: Context) -> Factory:

@@ -1,22 +1,24 @@
 """Hands on AWS for the front half: boto3 in threads of its own, one attempt, errors with a name."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from functools import partial
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import boto3
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from sandbox.aws import AwsError
 from sandbox.settings import ACCESS_KEY, REGION, SECRET_KEY, SandboxSettings
 
 if TYPE_CHECKING:
-    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef, QueryInputTypeDef
 
+Item = dict[str, Any]
 Value = str | int | float | None | list["Value"] | dict[str, "Value"]
 Row = dict[str, Value]
 P = ParamSpec("P")
@@ -33,10 +35,14 @@ class CloudError(Exception):
         self.code = code
 
 
-class Cloud:
-    """The AWS clients of one sandbox, and the only way to call them."""
+Near = Callable[[str, str, str, str | None], Awaitable[list[Item]]]
+"""Asks a table that lives in this process for the items with this value in that attribute, by that index."""
 
-    def __init__(self, settings: SandboxSettings) -> None:
+
+class Cloud:
+    """The AWS clients of one sandbox, and the only way to call them; `near` is a short cut to its tables."""
+
+    def __init__(self, settings: SandboxSettings, near: Near | None = None) -> None:
         session = boto3.Session(ACCESS_KEY, SECRET_KEY, region_name=REGION)
         config = Config(
             retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=30, max_pool_connections=THREADS
@@ -45,6 +51,7 @@ class Cloud:
         self.sqs = session.client("sqs", endpoint_url=settings.aws_url, config=config)
         self.ecs = session.client("ecs", endpoint_url=settings.aws_url, config=config)
         self.cloudwatch = session.client("cloudwatch", endpoint_url=settings.aws_url, config=config)
+        self._near = near
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="sandbox-front")
 
     async def call(self, action: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -57,6 +64,37 @@ class Cloud:
             raise CloudError(told.get("Code", "Unknown"), told.get("Message", str(error))) from error
         except BotoCoreError as error:
             raise CloudError(type(error).__name__, str(error)) from error
+
+    async def query(self, table: str, attribute: str, value: str, index: str | None) -> list[Row]:
+        """Every row with this text in that attribute, by this index; None: it is the table's key.
+
+        Raises CloudError.
+        """
+        if self._near is None:
+            return await self.call(self._query, table, attribute, value, index)
+        try:
+            return [from_wire(item) for item in await self._near(table, attribute, value, index)]
+        except AwsError as error:
+            raise CloudError(error.code, str(error)) from error
+
+    def _query(self, table: str, attribute: str, value: str, index: str | None) -> list[Row]:
+        request: QueryInputTypeDef = {
+            "TableName": table,
+            "KeyConditionExpression": "#key = :key",
+            "ExpressionAttributeNames": {"#key": attribute},
+            "ExpressionAttributeValues": {":key": {"S": value}},
+        }
+        if index is None:
+            request["ConsistentRead"] = True
+        else:
+            request["IndexName"] = index
+        found: list[Row] = []
+        while True:
+            page = self.dynamodb.query(**request)
+            found += [from_wire(item) for item in page["Items"]]
+            if "LastEvaluatedKey" not in page:
+                return found
+            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
     async def close(self) -> None:
         """Let go of threads and connections; calls under way are waited for, off the loop that answers them."""

@@ -9,7 +9,7 @@ from sandbox.hermes.cloud import Cloud, CloudError, Row, Value, from_wire, to_wi
 from sandbox.settings import SandboxSettings
 
 if TYPE_CHECKING:
-    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef, QueryInputTypeDef, UpdateItemInputTypeDef
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef, UpdateItemInputTypeDef
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Table:
 
     async def rows(self, key: str) -> list[Row]:
         """Every row with this partition key."""
-        return await self._query((await self.shape()).key[0], key, None)
+        return await self._cloud.query(self.name, (await self.shape()).key[0], key, None)
 
     async def row(self, key: str) -> Row | None:
         """The row with this partition key; of several, the last by sort key."""
@@ -57,7 +57,7 @@ class Table:
         """Every row with this value in that attribute: by its index if it has one, else by a scan."""
         index = (await self.shape()).indexes.get(attribute)
         if index is not None:
-            return await self._query(attribute, value, index)
+            return await self._cloud.query(self.name, attribute, value, index)
         return [row for row in await self.all() if row.get(attribute) == value]
 
     async def all(self) -> list[Row]:
@@ -125,29 +125,6 @@ class Table:
 
     async def _key(self, row: Mapping[str, Value]) -> "dict[str, AttributeValueTypeDef]":
         return to_wire({name: row[name] for name in (await self.shape()).key})
-
-    async def _query(self, attribute: str, value: str, index: str | None) -> list[Row]:
-        request: QueryInputTypeDef = {
-            "TableName": self.name,
-            "KeyConditionExpression": "#key = :key",
-            "ExpressionAttributeNames": {"#key": attribute},
-            "ExpressionAttributeValues": {":key": {"S": value}},
-        }
-        if index is None:
-            request["ConsistentRead"] = True
-        else:
-            request["IndexName"] = index
-
-        def query() -> list[Row]:
-            found: list[Row] = []
-            while True:
-                page = self._client.query(**request)
-                found += [from_wire(item) for item in page["Items"]]
-                if "LastEvaluatedKey" not in page:
-                    return found
-                request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
-
-        return await self._cloud.call(query)
 
 
 class _Expression:
