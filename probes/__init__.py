@@ -8,6 +8,7 @@ from probes.auto_sleep import auto_sleep
 from probes.cold_start import cold_start
 from probes.concurrent_sessions import concurrent_sessions
 from probes.container_sharing import container_sharing
+from probes.failure_recovery import failure_recovery
 from probes.infrastructure import infrastructure
 from probes.interrupts import interrupts
 from probes.messages import messages
@@ -29,6 +30,7 @@ CATALOGUE: tuple[Probe, ...] = (
     auto_sleep,
     session_persistence,
     concurrent_sessions,
+    failure_recovery,
     container_sharing,
     interrupts,
     messages,

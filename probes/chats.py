@@ -9,7 +9,7 @@ from functools import partial
 from probes.diagnosis import why_not_ready
 from probes.looks import RouterLooks
 from probes.platform import Context
-from probes.platform.dialects import RoutingDialect
+from probes.platform.dialects import FileCheck, RoutingDialect
 from probes.platform.phases import Instants, start_phases
 from probes.platform.values import Activation, Reply, SessionRow, TaskView
 from probes.platform.workspace import Place, Workspace
@@ -149,6 +149,16 @@ def workspace_of(ctx: Context, chat: Chat) -> Workspace | None:
             branch=chat.branch,
         )
     )
+
+
+def window(ctx: Context, chat: Chat) -> tuple[Workspace | None, str]:
+    """The chat's workspace, or why unsaved and unpushed work in it cannot be seen from here."""
+    web = ctx.platform
+    if web.workspaces.refusal is not None:
+        return None, web.workspaces.refusal
+    if web.settings.file_check is FileCheck.GIT_REMOTE:
+        return None, "FILE_CHECK: git-remote shows only what was pushed, and a container pushes when it sleeps"
+    return workspace_of(ctx, chat), ""
 
 
 def stranger(ctx: Context) -> SessionRow:

@@ -12,7 +12,7 @@ async def why_not_ready(ctx: Context, session: SessionRow) -> tuple[str, dict[st
     web = ctx.platform
     try:
         row = await web.tables.session(session.session_id)
-        tasks = await web.tasks.own(stopped=True)
+        tasks = await _tasks_of(ctx, row or session)
     except PlatformError as error:
         return f"and neither rows nor tasks could be read: {error}", {}
     state = row.status if row else "no row"
@@ -27,6 +27,14 @@ async def why_not_ready(ctx: Context, session: SessionRow) -> tuple[str, dict[st
     if newest.running:
         return _with_log("its task runs, but its health never answered", log), evidence
     return f"its task is still {newest.last_status}", evidence
+
+
+async def _tasks_of(ctx: Context, session: SessionRow) -> list[TaskView]:
+    """The tasks of the session's container; where its row names none, those of its client. Newest first."""
+    tasks = ctx.platform.tasks
+    if session.container_id is None:
+        return await tasks.own(stopped=True)
+    return await tasks.own(container_id=session.container_id, session_id=session.session_id, stopped=True)
 
 
 async def last_words(ctx: Context, task: TaskView) -> list[str]:

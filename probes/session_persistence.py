@@ -6,7 +6,6 @@ from probes import chats
 from probes.cases import cases
 from probes.chats import Chat
 from probes.platform import Context
-from probes.platform.dialects import FileCheck
 from probes.platform.values import SessionRow
 from probes.platform.workspace import EVERY_BRANCH, Workspace
 from probes.restarts import stop_everything
@@ -57,7 +56,7 @@ async def session_persistence(ctx: Context) -> None:
         await chats.until_ready(ctx, chat.row)
         if web.settings.isolated:
             await chats.map_thread(ctx, chat)  # so that it does not go to sleep while we work
-        workspace, refusal = _window(ctx, chat)
+        workspace, refusal = chats.window(ctx, chat)
         worked = await work_is_done(ctx, workspace, refusal)
 
     async with ctx.step(LOOK):
@@ -81,16 +80,6 @@ async def session_persistence(ctx: Context) -> None:
     async with ctx.step(AGAIN):
         await taken_up_again(ctx, workspace if worked else None, subjects)
         await row_outlived(ctx, chat, before)
-
-
-def _window(ctx: Context, chat: Chat) -> tuple[Workspace | None, str]:
-    """The chat's workspace, or why unsaved and unpushed work in it cannot be seen from here."""
-    web = ctx.platform
-    if web.workspaces.refusal is not None:
-        return None, web.workspaces.refusal
-    if web.settings.file_check is FileCheck.GIT_REMOTE:
-        return None, "FILE_CHECK: git-remote shows only what was pushed, and a container pushes when it sleeps"
-    return chats.workspace_of(ctx, chat), ""
 
 
 async def work_is_done(ctx: Context, workspace: Workspace | None, refusal: str) -> bool:

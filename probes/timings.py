@@ -54,6 +54,17 @@ FILE_CHECK = TimingSpec(
 )
 
 
+def restart(*paths: str) -> TimingSpec:
+    """Coming back after a crash: by `itself`, or by a `wake` because the platform did not."""
+    return TimingSpec(
+        "restart",
+        "From stopping a container from outside to the first answer of the one in its place.",
+        paths=paths,
+        phases=("end", "wait", *START_PHASES),
+        target=timedelta(seconds=120),
+    )
+
+
 def wake(*paths: str) -> TimingSpec:
     """Waking, by the ways (`api`, `preview`, `message`) that a probe takes."""
     return TimingSpec(

@@ -263,6 +263,25 @@ class PlatformSettings(BaseModel):
     interrupt_after: Seconds = Field(
         _seconds(2), alias="interrupt_after_s", description="INT-01: how long a command runs undisturbed."
     )
+    index_lag: Seconds = Field(
+        _seconds(10),
+        alias="index_lag_s",
+        description="How late indexes, lists and counts may tell of a change.",
+    )
+    restart_wait: Seconds = Field(
+        _seconds(10),
+        alias="restart_wait_s",
+        description="FR-01: how long a crashed container may take to be restarted before it is woken.",
+    )
+    stress_count: int = Field(
+        20, ge=2, le=100, alias="stress_count", description="FR-02: how many sessions are asked for at once."
+    )
+    rapid_count: int = Field(
+        10, ge=2, le=100, alias="rapid_count", description="FR-06: how many sessions in RAPID_SPAN_S."
+    )
+    rapid_span: Seconds = Field(
+        _seconds(60), alias="rapid_span_s", description="FR-06: how long sessions are asked for at that rate."
+    )
     task_stop_wait: Seconds = Field(
         _seconds(120), alias="task_stop_wait_s", description="How long a stopped task may take to be gone."
     )
@@ -279,7 +298,9 @@ class PlatformSettings(BaseModel):
         description="CS-01: from activate to the change in the workspace.",
     )
     target_warm_start: Seconds = Field(
-        _seconds(5), alias="target_warm_start_s", description="CS-07: activate's answer with a container up."
+        _seconds(5),
+        alias="target_warm_start_s",
+        description="CS-07: activate's answer with a container up.",
     )
     target_health_check: Seconds = Field(
         _seconds(30), alias="target_health_check_s", description="A started container is healthy."
@@ -335,7 +356,7 @@ class PlatformSettings(BaseModel):
         _seconds(5), alias="target_routing_longest_s", description="AR-10: routing, at most."
     )
     target_concurrent_creation: Seconds = Field(
-        _seconds(10), alias="target_concurrent_creation_s", description="CC-06: creation, on average."
+        _seconds(10), alias="target_concurrent_creation_s", description="CC-06, FR-06: creation, on average."
     )
     target_concurrent_ready: Seconds = Field(
         _seconds(90), alias="target_concurrent_ready_s", description="CC-06: ready, at most."
