@@ -39,15 +39,7 @@ IMPATIENT = {"ACTIVATE_TIMEOUT_S": "0.5", "TARGET_WARM_START_S": "0.3"}
 BROKEN = [
     Broken("slow-image-pull", cold_start, {"CS-01", "CS-06"}, "time until ready: wanted under 4 s"),
     Broken("slow-boot", cold_start, {"CS-01", "CS-06"}, "time until ready: wanted under 4 s"),
-    Broken(
-        "slow-boot",
-        session_resumption,
-        {"SR-01", "SR-09"},
-        "time until awake: wanted under 4 s",
-        parameters={"times": 1},
-    ),
     Broken("task-never-starts", cold_start, {"CS-01", "CS-06"}, "ready: wanted within 8 s"),
-    Broken("capacity-refused", cold_start, {"CS-01", "CS-06"}, "no task was ever started for it"),
     Broken("capacity-refused", session_resumption, {"SR-01"}, "500: Failed to resume session: Capacity"),
     Broken("hermes-down", cold_start, {"CS-01"}, "activate: wanted 2xx, got 503"),
     Broken("activate-error", cold_start, {"CS-01"}, "activate: wanted 2xx, got 500: Failed to activate"),
@@ -62,12 +54,9 @@ BROKEN = [
         IMPATIENT | {"ACTIVATE_TIMEOUT_S": "30"},
     ),
     Broken("preview-broken", cold_start, {"CS-01", "CS-08"}, "last saw 500"),
-    Broken("wake-fails", session_resumption, {"SR-01"}, "got 500: Failed to resume session"),
     Broken("wake-fails", session_resumption, {"SR-01"}, "wanted 201, got 500", parameters={"times": 1}),
     Broken("wake-starts-two-tasks", session_resumption, {"SR-08"}, "tasks started by three wakes at once"),
-    Broken("stuck-starting", session_resumption, {"SR-01"}, "still starting (its tasks: RUNNING)"),
     Broken("stuck-starting", session_resumption, {"SR-01"}, "its task runs, but its", settings=THROUGH_ROUTER),
-    Broken("never-sleeps", cold_start, {"CS-01", "CS-03"}, "edit tasks after the idle limit"),
     Broken("never-sleeps", auto_sleep, {"AS-05"}, "stopped after the idle limit"),
     Broken("work-lost-on-sleep", auto_sleep, {"AS-06"}, "unsaved.txt, left uncommitted before the sleep"),
 ]
