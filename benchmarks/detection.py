@@ -1,10 +1,14 @@
-"""Which case catches which fault: `python -m benchmarks.detection [--fault …] [--every-probe] [--write]`.
+"""Which case catches which fault: `python -m benchmarks.detection [--shard 1/2] [--within 150] [--write]`.
 
-For each fault of the sandbox: the fault is switched on, probes run, the fault is switched off, the probes that
-failed run again. Required: a case that the fault is said to break fails, in words; no case fails that the fault
-does not explain; nothing is broken; all is well again afterwards, and nothing is left. By default those probes
-run that check a case which the fault breaks; with `--every-probe` all of them, which takes hours. Exits 1 if
-anything of that does not hold. `--write` puts the table into docs/detection.md.
+For each fault of the sandbox: the fault is switched on, the probes run that check a case which it breaks, it is
+switched off, and what caught it runs again. Required: a case that the fault is said to break fails (or is
+degraded, for a fault that does no more than that), in words; no case fails that the fault does not explain;
+nothing is broken; all is well again afterwards, and nothing is left.
+
+What was found is kept in a folder, and is not looked for again (`--again` does). So a survey may be cut short
+(`--within` seconds begins no further fault) and called again, and any number of shards may run side by side,
+each on a sandbox of its own. Exits 0 if all that is required holds of what was looked at now, 1 if it does not,
+3 if it holds and faults are left to look at. `--write` puts everything that was found into docs/detection.md.
 """
 
 import argparse
@@ -12,57 +16,29 @@ import asyncio
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 
 import probes
+from benchmarks import matrix
+from benchmarks.findings import Detection, Kept, seen, troubles
 from benchmarks.machine import a_monitor, a_sandbox, conditions
 from benchmarks.places import Place, place_of
 from benchmarks.suite import run_together
+from probes.cases import CASES
 from sandbox.faults import FAULTS, FaultSpec
 from synthetics.contract.probe import Probe
 from synthetics.model.run import Outcome, Run
-from tests.support.monitor import failed, found, left_behind
+from tests.support.monitor import left_behind
 from tests.support.sandbox import RunningSandbox
 
-PAGE = Path(__file__).parents[1] / "docs" / "detection.md"
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "detection.md"
+KEPT = ROOT / ".state" / "detection"
 SPEED = 0.05
 MOST_TRIES = 3
 SETTLING_SECONDS = 5.0
-
-
-@dataclass(slots=True)
-class Detection:
-    """What came of one fault. `unexplained`, `broken`, `lasting` and `leftovers` must be empty."""
-
-    fault: str
-    caught: dict[str, str] = field(default_factory=dict)
-    also: dict[str, str] = field(default_factory=dict)
-    runs: int = 0
-    unexplained: dict[str, str] = field(default_factory=dict)
-    broken: list[str] = field(default_factory=list)
-    lasting: list[str] = field(default_factory=list)
-    leftovers: list[str] = field(default_factory=list)
-
-    @property
-    def holds(self) -> bool:
-        return bool(self.caught) and not (self.unexplained or self.broken or self.lasting or self.leftovers)
-
-    def add(self, spec: FaultSpec, run: Run) -> None:
-        """Sort what a run under the fault found out."""
-        if run.outcome not in (Outcome.PASSED, Outcome.FAILED):
-            self.broken.append(f"{run.key.probe}: {run.outcome.value}: {run.reason}")
-        for case in sorted(failed(run)):
-            reason = str(found(run)[case].reason)
-            if case in spec.breaks:
-                self.caught[case] = reason
-            elif spec.explains(case):
-                self.also[case] = reason
-            else:
-                self.unexplained[case] = reason
-        if run.outcome is Outcome.FAILED and not failed(run):
-            self.also.setdefault(run.key.probe, str(run.reason))
+HOLDS, MISSED, UNFINISHED = 0, 1, 3
 
 
 def probes_for(spec: FaultSpec, catalogue: Iterable[Probe]) -> list[Probe]:
@@ -71,31 +47,34 @@ def probes_for(spec: FaultSpec, catalogue: Iterable[Probe]) -> list[Probe]:
 
 
 async def detect(sandbox: RunningSandbox, spec: FaultSpec, chosen: Sequence[Probe], place: Place) -> Detection:
-    """Run the probes under one fault until a case names it, and once more without it."""
+    """Run the probes under one fault until a case names it, and those that named it once more without it."""
     detection = Detection(spec.name)
+    runs: list[Run] = []
     async with a_monitor(sandbox, **place.monitor) as monitor:
+        began = time.monotonic()
         sandbox.set_fault(spec.name, **place.parameters)
         try:
-            runs: list[Run] = []
             while not detection.caught and detection.runs < MOST_TRIES:
                 detection.runs += 1
-                runs += await run_together(monitor.run, chosen)
-                for run in runs[-len(chosen) :]:
+                ended = await run_together(monitor.run, chosen)
+                for run in ended:
                     detection.add(spec, run)
+                runs += ended
+            detection.seconds = time.monotonic() - began
         finally:
             sandbox.clear_faults()
-        again = [probe for probe in chosen if any(_failed(run, probe) for run in runs)]
+        again = [probe for probe in chosen if any(_told(spec, run, probe) for run in runs)]
         for run in await run_together(monitor.run, again):
             runs.append(run)
-            if run.outcome is not Outcome.PASSED:
-                detection.lasting.append(f"{run.key.probe}: {run.outcome.value}: {run.reason}")
-    tags = [run.tag for run in runs]
-    detection.leftovers = await asyncio.to_thread(_left, sandbox, tags)
+            detection.add_afterwards(run)
+    detection.leftovers = await asyncio.to_thread(_left, sandbox, [run.tag for run in runs])
     return detection
 
 
-def _failed(run: Run, probe: Probe) -> bool:
-    return run.key.probe == probe.name and run.outcome is not Outcome.PASSED
+def _told(spec: FaultSpec, run: Run, probe: Probe) -> bool:
+    """Whether this run of this probe has anything to say about the fault."""
+    telling = run.outcome is not Outcome.PASSED or any(seen(spec, check) for check in run.checks)
+    return run.key.probe == probe.name and telling
 
 
 def _left(sandbox: RunningSandbox, tags: Sequence[str]) -> list[str]:
@@ -106,98 +85,91 @@ def _left(sandbox: RunningSandbox, tags: Sequence[str]) -> list[str]:
     return left
 
 
-async def detect_all(
-    specs: Sequence[FaultSpec], catalogue: Sequence[Probe], *, every: bool, told: Callable[[Detection], None]
-) -> list[Detection]:
-    """Every fault, on one sandbox for each kind of place; `told` hears of each as it is done."""
-    detections = []
-    places = {spec.name: place_of(spec) for spec in specs}
-    kinds = list(dict.fromkeys(tuple(sorted(place.sandbox.items())) for place in places.values()))
-    for kind in kinds:
-        with a_sandbox(speed=SPEED, idle_seconds=None, **dict(kind)) as sandbox:
-            for spec in specs:
-                place = places[spec.name]
-                if tuple(sorted(place.sandbox.items())) != kind:
-                    continue
-                chosen = list(catalogue) if every else probes_for(spec, catalogue)
-                detections.append(await detect(sandbox, spec, chosen, place))
-                told(detections[-1])
-    return detections
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """Faults to look at, one after the other; `told` hears of each as it is done."""
+
+    catalogue: Sequence[Probe]
+    every: bool
+    told: Callable[[Detection], None]
+    #: On the monotonic clock: no further fault is begun after it.
+    until: float = float("inf")
+
+    async def look(self, specs: Sequence[FaultSpec]) -> None:
+        """Every fault, on one sandbox for each kind of place."""
+        places = {spec.name: place_of(spec) for spec in specs}
+        kinds = dict.fromkeys(places[spec.name].kind for spec in specs)
+        for kind in kinds:
+            if not self._time_is_left():
+                return
+            with a_sandbox(speed=SPEED, idle_seconds=None, **dict(kind)) as sandbox:
+                for spec in (spec for spec in specs if places[spec.name].kind == kind):
+                    if self._time_is_left():
+                        await self._one(sandbox, spec, places[spec.name])
+
+    async def _one(self, sandbox: RunningSandbox, spec: FaultSpec, place: Place) -> None:
+        chosen = list(self.catalogue) if self.every else probes_for(spec, self.catalogue)
+        self.told(await detect(sandbox, spec, chosen, place))
+
+    def _time_is_left(self) -> bool:
+        return time.monotonic() < self.until
 
 
-def table(detections: Sequence[Detection]) -> str:
-    """The matrix, for people: what caught each fault, in which words, after how many runs."""
-    lines = [
-        "| fault | what it does | caught by | in these words | runs | fails with it |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
-    for one in sorted(detections, key=lambda detection: detection.fault):
-        words = next(iter(one.caught.values()), "not caught")
-        caught, also = ", ".join(one.caught) or "–", ", ".join(sorted(one.also)) or "–"
-        what = FAULTS[one.fault].what
-        lines.append(f"| `{one.fault}` | {what} | {caught} | {_cell(words)} | {one.runs} | {also} |")
-    return "\n".join(lines)
+def of_shard(names: Sequence[str], shard: str) -> list[str]:
+    """Every n-th of the names, for a shard told as `k/n`. Raises argparse.ArgumentTypeError."""
+    number, _, many = shard.partition("/")
+    if not (number.isdigit() and many.isdigit() and 1 <= int(number) <= int(many)):
+        raise argparse.ArgumentTypeError(f"{shard!r}: wanted k/n with k from 1 to n, such as 1/2")
+    return list(names)[int(number) - 1 :: int(many)]
 
 
-def troubles(detections: Sequence[Detection]) -> list[str]:
-    """What should not be, a line each."""
-    lines = []
-    for one in detections:
-        if not one.caught:
-            lines.append(f"{one.fault}: not caught in {one.runs} runs; it breaks {FAULTS[one.fault].breaks}")
-        lines += [f"{one.fault}: {case} failed besides: {why}" for case, why in one.unexplained.items()]
-        lines += [f"{one.fault}: {why}" for why in one.broken]
-        lines += [f"{one.fault}: still there when it was gone: {why}" for why in one.lasting]
-        lines += [f"{one.fault}: left behind: {what}" for what in one.leftovers]
-    return lines
-
-
-def _cell(text: str) -> str:
-    plain = " ".join(text.split()).replace("|", "\\|")
-    return plain if len(plain) <= 200 else plain[:199] + "…"
-
-
-def page(detections: Sequence[Detection], *, every: bool, before: str) -> str:
-    """docs/detection.md."""
-    whom = "every probe ran" if every else "the probes ran that check a case which the fault breaks"
-    return (
-        "# What catches what\n\n"
-        "<!-- Written by `python -m benchmarks.detection --write`. -->\n\n"
-        f"Each fault of the sandbox was switched on and {whom},\n"
-        "all on one platform, until a case named it; then it was switched off, and what had failed ran again.\n"
-        "The words are a case's own reason.\n\n"
-        f"{len(detections)} faults; {sum(one.holds for one in detections)} of them were caught by a case that\n"
-        "names the broken promise, and no other case failed but those that lean on it.\n\n"
-        f"The machine: {before}.\n\n"
-        f"{table(detections)}\n"
-    )
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Detect, print, and say by the exit code whether all that is required holds."""
+def arguments_of(given: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Switch faults on, and see which case catches them.")
     parser.add_argument("--fault", action="append", choices=sorted(FAULTS), help="default: all of them")
+    parser.add_argument("--shard", default="1/1", help="every n-th of them only, as k/n")
+    parser.add_argument("--within", type=float, default=float("inf"), help="begin no fault after these seconds")
+    parser.add_argument("--again", action="store_true", help="look also at those that were looked at before")
+    parser.add_argument("--kept", type=Path, default=KEPT, help="the folder for what was found")
     parser.add_argument("--every-probe", action="store_true", help="run the whole catalogue under each fault")
-    parser.add_argument("--write", action="store_true", help=f"write {PAGE.name}")
-    given = parser.parse_args(arguments)
-    specs = [FAULTS[name] for name in given.fault or FAULTS]
-    before = conditions()
-    detections = asyncio.run(
-        detect_all(specs, probes.CATALOGUE, every=given.every_probe, told=partial(_progress, len(specs)))
-    )
-    print(table(detections))
-    for line in troubles(detections):
+    parser.add_argument("--write", action="store_true", help=f"write {PAGE.name} of everything that was found")
+    arguments = parser.parse_args(given)
+    try:
+        arguments.fault = of_shard(arguments.fault or list(FAULTS), arguments.shard)
+    except argparse.ArgumentTypeError as error:
+        parser.error(f"--shard: {error}")
+    return arguments
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    """Look, print, and say by the exit code whether all that is required holds."""
+    arguments = arguments_of(given)
+    kept = Kept(arguments.kept)
+    known = set() if arguments.again else {one.fault for one in kept.found(arguments.fault)}
+    wanted = [FAULTS[name] for name in arguments.fault if name not in known]
+    before, found = conditions(), list[Detection]()
+
+    def told(detection: Detection) -> None:
+        kept.keep(detection)
+        found.append(detection)
+        state = "caught" if detection.holds else "TROUBLE"
+        by = ", ".join(detection.caught) or "nobody"
+        sys.stderr.write(f"{state} {detection.fault} by {by} ({len(found)} of {len(wanted)})\n")
+
+    survey = Survey(probes.CATALOGUE, arguments.every_probe, told, time.monotonic() + arguments.within)
+    asyncio.run(survey.look(wanted))
+    print(matrix.table(found, FAULTS))
+    for line in troubles(found, FAULTS):
         print(f"\n{line}")
-    if given.write:
-        PAGE.write_text(page(detections, every=given.every_probe, before=before))
-    return 0 if all(one.holds for one in detections) else 1
+    if arguments.write:
+        _write(kept.found(FAULTS), before)
+    if not all(one.holds for one in found):
+        return MISSED
+    return HOLDS if len(found) == len(wanted) else UNFINISHED
 
 
-def _progress(total: int, detection: Detection) -> None:
-    state = "caught" if detection.holds else "TROUBLE"
-    sys.stderr.write(
-        f"{state} {detection.fault} by {', '.join(detection.caught) or 'nobody'} ({total} in all)\n"
-    )
+def _write(detections: Sequence[Detection], machine: str) -> None:
+    watched = {case.id: probe.name for probe in probes.CATALOGUE for case in probe.spec.cases}
+    PAGE.write_text(matrix.page(detections, specs=FAULTS, cases=CASES, watched=watched, machine=machine))
 
 
 if __name__ == "__main__":

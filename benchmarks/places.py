@@ -14,6 +14,11 @@ class Place:
     monitor: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, object] = field(default_factory=dict)
 
+    @property
+    def kind(self) -> tuple[tuple[str, object], ...]:
+        """The sandbox's settings: places of one kind are on one sandbox."""
+        return tuple(sorted(self.sandbox.items()))
+
 
 _USUAL = Place()
 _ROUTER = Place(monitor={"ROUTING_DIALECT": "lambda"})

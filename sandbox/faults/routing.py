@@ -58,7 +58,7 @@ FAULTS = (
         "A session's address shows the site of another customer who is at work.",
         touches=("AR-04", "CC-02", "CC-07", "SP-05"),
     ),
-    FaultSpec("websocket-refused", ("AR-06",), "A live-reload handshake is answered with 403."),
+    FaultSpec("websocket-refused", ("AR-06",), "A live-reload handshake is answered with 403.", degrades=True),
     FaultSpec(
         "websocket-hangs",
         ("AR-06",),
@@ -70,7 +70,12 @@ FAULTS = (
         ("SR-06",),
         "The router's address accepts a WebSocket, which a Lambda cannot serve.",
     ),
-    FaultSpec("waking-page-without-retry-after", ("SR-04",), "The waking page does not say when to ask again."),
+    FaultSpec(
+        "waking-page-without-retry-after",
+        ("SR-04",),
+        "The waking page does not say when to ask again.",
+        degrades=True,
+    ),
     FaultSpec(
         "waking-page-wrong",
         ("SR-04",),

@@ -15,7 +15,8 @@ class FaultSpec:
     """One promise that can be broken: which, how, and what may be tuned.
 
     `breaks` are the cases of the contract that promise just this; `touches` those that cannot hold without it
-    (`CS-01`, a whole family as `CS`, or `*`).
+    (`CS-01`, a whole family as `CS`, or `*`). With `degrades` the platform answers in a way that was not
+    promised but is tolerated: the case is then degraded, and does not fail.
     """
 
     name: str
@@ -23,6 +24,7 @@ class FaultSpec:
     what: str
     parameters: Mapping[str, Value] = field(default_factory=dict)
     touches: tuple[str, ...] = ()
+    degrades: bool = False
 
     def explains(self, case: str) -> bool:
         """Whether this case may fail under the fault: its own promise, or one that leans on it."""

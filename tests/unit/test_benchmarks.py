@@ -1,14 +1,19 @@
 """The benchmarks' own arithmetic: what is true of a start, and when a goal counts as missed."""
 
 import asyncio
+from argparse import ArgumentTypeError
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
-from benchmarks.detection import Detection
+from benchmarks.detection import of_shard
 from benchmarks.fidelity import GOAL, Results, Sample, p99
+from benchmarks.findings import Detection, Kept
+from benchmarks.matrix import first_sentence, page
 from benchmarks.starts import API, COLD, LOOK, start_of
 from benchmarks.suite import run_together
+from probes.cases import CASES
 from sandbox.faults import FaultSpec
 from sandbox.truth import Event
 from synthetics.contract.probe import Probe
@@ -126,6 +131,52 @@ def test_what_a_fault_does_not_explain_or_nobody_caught_is_a_miss(run: Run) -> N
     detection.add(FAULT, run)
 
     assert not detection.holds
+
+
+def test_an_answer_that_is_tolerated_is_caught_where_the_fault_does_no_more_than_that() -> None:
+    moment = datetime(2026, 3, 1, tzinfo=UTC)
+    checks = (Check("CS-06", CheckOutcome.DEGRADED, "it says not when"),)
+    run = Run(RunKey("cold-start", "here", moment), Outcome.PASSED, moment, None, checks=checks)
+    mild, harsh = Detection("mild"), Detection("a-fault")
+
+    mild.add(FaultSpec("mild", ("CS-06",), "Something is tolerated.", degrades=True), run)
+    harsh.add(FAULT, run)
+    clean = mild.clean
+    mild.add_afterwards(run)
+
+    assert mild.caught == {"CS-06": "(degraded) it says not when"}
+    assert harsh.caught == {}
+    assert (clean, mild.clean) == (True, False), "a case that stays degraded is not clean"
+
+
+def test_what_was_found_is_kept_and_told_by_fault_and_by_case(tmp_path: Path) -> None:
+    kept = Kept(tmp_path / "kept")
+    kept.keep(Detection("a-fault", {"CS-06": "ready: wanted 1, got 2; its task runs"}, {"SR-09": "slow"}, 1))
+    specs = {"a-fault": FAULT, "another": FaultSpec("another", ("CS-02",), "Nobody looked.")}
+    shown = {case: CASES[case] for case in ("CS-02", "CS-06", "SR-09")}
+
+    told = page(
+        kept.found(specs), specs=specs, cases=shown, watched=dict.fromkeys(shown, "p"), machine="1 core"
+    )
+
+    assert "1 faults of 2 were tried; 1 were caught" in told
+    assert "| CS-06 | ready: wanted 1, got 2 | 0.0 | 1 | yes | SR-09 |" in told
+    assert "never seen to fail: CS-02." in told
+    assert "that they lean on: SR-09." in told
+
+
+def test_a_reason_ends_where_its_likely_cause_begins() -> None:
+    assert first_sentence("wanted under 4 s, got 5.5 s; its task runs") == "wanted under 4 s, got 5.5 s"
+    assert first_sentence("Hermes is away. Ask again…") == "Hermes is away"
+
+
+def test_shards_share_the_faults_among_them() -> None:
+    names = ["a", "b", "c", "d", "e"]
+
+    assert [of_shard(names, f"{n}/2") for n in (1, 2)] == [["a", "c", "e"], ["b", "d"]]
+    for wrong in ("0/2", "3/2", "half", "1"):
+        with pytest.raises(ArgumentTypeError, match="wanted k/n"):
+            of_shard(names, wrong)
 
 
 def test_what_lasts_or_is_left_is_a_miss_though_it_was_caught() -> None:
