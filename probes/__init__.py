@@ -15,9 +15,11 @@ from probes.messages import messages
 from probes.platform import WebordinaryPlatform
 from probes.platform.settings import PlatformSettings
 from probes.platform.settings import load as load_settings
+from probes.resumption_logic import resumption_logic
 from probes.session_persistence import session_persistence
 from probes.session_resumption import session_resumption
 from probes.session_routing import session_routing
+from probes.wake_router import wake_router
 from synthetics.contract.platform import Platform
 from synthetics.contract.probe import Probe
 
@@ -26,6 +28,8 @@ CATALOGUE: tuple[Probe, ...] = (
     infrastructure,
     cold_start,
     session_resumption,
+    resumption_logic,
+    wake_router,
     session_routing,
     auto_sleep,
     session_persistence,

@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from probes.platform import Context
 from probes.platform.replies import Reply
+from synthetics.contract import expect
 
 COMING = frozenset({"starting", "running", "idle"})
 ROW_EVERY = 1.0
@@ -47,6 +48,18 @@ class RouterLooks:
             row = await self._ctx.platform.tables.container(self._container_id)
             self._coming = row is not None and row.status in COMING
         return self._coming
+
+
+def is_the_waking_page(ctx: Context, page: Reply, thread: str) -> None:
+    """What a look at a sleeping chat may show (contract §2.7). Raises Unexpected."""
+    starting = ctx.platform.settings.starting_page_status
+    page.expect("preview of a sleeping chat")
+    if page.status == 502 and "container unreachable" in page.text.casefold():
+        return  # routed and woken; the proxying came too early
+    expect.one_of("status of a sleeping chat's preview", page.status, {200, *starting})
+    if page.status in starting:
+        expect.contains("page of a sleeping chat", page.text, "Waking Up Edit Session")
+        expect.contains("page of a sleeping chat", page.text, thread)
 
 
 def _retry_after(reply: Reply) -> float:

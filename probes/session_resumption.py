@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from probes import chats, sleepers
 from probes.cases import cases
-from probes.looks import RouterLooks
+from probes.looks import RouterLooks, is_the_waking_page
 from probes.platform import Context, pages
 from probes.platform.dialects import ActivateMode, RoutingDialect
 from probes.platform.phases import Instants
@@ -252,7 +252,7 @@ async def a_look_wakes(ctx: Context, sleeper: Sleeper) -> None:
         page = await web.alb.router(web.client_id, sleeper.thread)
         answered = ctx.instant()
         check.saw(**page.evidence())
-        _is_the_waking_page(ctx, page, sleeper)
+        is_the_waking_page(ctx, page, sleeper.thread)
         if not page.header("retry-after"):
             check.degrade("the waking page has no Retry-After, so browsers and clients must guess")
         looks = RouterLooks(ctx, sleeper.container_id, lambda: web.alb.router(web.client_id, sleeper.thread))
@@ -266,17 +266,6 @@ async def a_look_wakes(ctx: Context, sleeper: Sleeper) -> None:
         spent = await chats.start_of(ctx, sleeper.row, instants, until=ready.at)
         ctx.measure("wake", since=asked, until=ready, path="preview", phases=spent)
         expect.within("time until the preview", timedelta(seconds=ready.at - asked), web.settings.target_wake)
-
-
-def _is_the_waking_page(ctx: Context, page: Reply, sleeper: Sleeper) -> None:
-    starting = ctx.platform.settings.starting_page_status
-    page.expect("preview of a sleeping chat")
-    if page.status == 502 and "container unreachable" in page.text.casefold():
-        return  # routed and woken; the proxying came too early
-    expect.one_of("status of a sleeping chat's preview", page.status, {200, *starting})
-    if page.status in starting:
-        expect.contains("page of a sleeping chat", page.text, "Waking Up Edit Session")
-        expect.contains("page of a sleeping chat", page.text, sleeper.thread)
 
 
 async def lives_through_the_api(ctx: Context) -> None:

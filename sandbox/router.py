@@ -8,7 +8,7 @@ from sandbox import pages
 from sandbox.faults import Faults
 from sandbox.hermes.cloud import CloudError, Row, text
 from sandbox.hermes.tables import Tables
-from sandbox.messages import BODY_LIMIT, ONE_HOP, Call, Fixed, Headers
+from sandbox.messages import BODY_LIMIT, ONE_HOP, Call, Fixed, Head, Headers
 from sandbox.settings import SandboxSettings
 from sandbox.truth import Truth
 
@@ -51,39 +51,68 @@ class Router:
         client = client_of(call.head.host, self._settings.preview_domain) or FALLBACK_CLIENT
         match = SESSION_PATH.fullmatch(call.head.target)
         thread, rest = match.groups() if match else ("", "/")
+        if rest not in ("", "/") and self._struck("router-misreads-address", client):
+            thread = thread[:-1]
         if call.head.upgrades:
             return _page(502, pages.no_websocket())
         try:
-            container = await self._container(thread)
+            container = await self._container(thread, client)
         except CloudError:
-            return _page(502, pages.unreachable(thread))
+            return self._unreachable(thread, client)
         if container is None:
             return self._stranger(thread, client)
         if text(container, "status") in ALIVE and text(container, "containerIp"):
             ip = await foreign_address(self._tables, self._faults, client) or text(container, "containerIp")
-            return await self._proxied(call, thread, ip, rest)
+            answer = await self._proxied(self._passed_on(call, client), ip, self._path(rest, client))
+            return answer or self._unreachable(thread, client)
         return await self._wake(thread, client)
 
     def _stranger(self, thread: str, client: str) -> Fixed:
         """The page for a thread that nobody knows."""
-        if self._faults.strikes("unknown-session-served", client=client) is not None:
+        if self._struck("unknown-session-served", client):
             return _page(200, pages.somebodys_site())
-        if self._faults.strikes("not-found-page-wrong", client=client) is not None:
+        if self._struck("not-found-page-wrong", client):
             return _page(404, pages.no_active_session())
         return _page(404, pages.not_found(thread, client))
 
-    async def _container(self, thread: str) -> Row | None:
+    def _unreachable(self, thread: str, client: str) -> Fixed:
+        """The page for a container that should be there and does not answer."""
+        wrong = self._struck("unreachable-page-wrong", client)
+        return _page(502, pages.no_active_session() if wrong else pages.unreachable(thread))
+
+    async def _container(self, thread: str, client: str) -> Row | None:
         """The container of a thread; None unless mapping and container are both known."""
         mapping = await self._tables.mappings.row(thread) if thread else None
         container = text(mapping, "containerId") if mapping is not None else ""
+        if container and self._struck("router-finds-nobody", client):
+            return None
         return await self._tables.containers.row(container) if container else None
 
-    async def _proxied(self, call: Call, thread: str, ip: str, rest: str) -> Fixed:
+    def _path(self, rest: str, client: str) -> str:
+        """What is asked of the container: the address without the chat's own part of it."""
+        if self._struck("router-drops-path", client):
+            return "/"
+        return rest if rest.startswith("/") else f"/{rest}"
+
+    def _passed_on(self, call: Call, client: str) -> Call:
+        """The request as the container gets it."""
+        head = call.head
+        headers = [(name, value) for name, value in head.headers if name.lower() not in ONE_HOP]
+        if self._struck("router-drops-headers", client):
+            headers = [(name, value) for name, value in headers if name.lower() in _NEEDED]
+        method = "GET" if self._struck("router-changes-method", client) else head.method
+        body = call.body
+        if self._struck("router-drops-body", client):
+            headers, body = [(name, value) for name, value in headers if name.lower() not in _OF_BODY], b""
+        return Call(Head(method, head.target, headers), body)
+
+    async def _proxied(self, call: Call, ip: str, path: str) -> Fixed | None:
+        """The container's answer; None if it cannot be reached."""
         url = f"http://{ip}:{self._settings.container_port}"
-        path = rest if rest.startswith("/") else f"/{rest}"
-        headers = [(name, value) for name, value in call.head.headers if name.lower() not in ONE_HOP]
         try:
-            request = self._http.build_request(call.head.method, url, headers=headers, content=call.body)
+            request = self._http.build_request(
+                call.head.method, url, headers=call.head.headers, content=call.body
+            )
             request.url = request.url.copy_with(raw_path=path.encode("latin-1"))
             answer = await self._http.send(request, stream=True)
             try:
@@ -91,13 +120,13 @@ class Router:
             finally:
                 await answer.aclose()
         except (httpx.TransportError, httpx.InvalidURL):
-            return _page(502, pages.unreachable(thread))
+            return None
         kept = [(n, v) for n, v in answer.headers.raw if n.lower() not in _REWRITTEN]
         return Fixed(answer.status_code, body, answer.headers.get("content-type", "text/html"), kept)
 
     async def _wake(self, thread: str, client: str) -> Fixed:
         """Ask Hermes to resume the preview, and show a page that asks again."""
-        if self._faults.strikes("router-never-wakes", client=client) is not None:
+        if self._struck("router-never-wakes", client):
             return self._waking(thread, client)
         self._truth.write("router.woke", thread=thread, client=client)
         try:
@@ -116,10 +145,13 @@ class Router:
 
     def _waking(self, thread: str, client: str) -> Fixed:
         """The page that asks again by itself."""
-        wrong = self._faults.strikes("waking-page-wrong", client=client) is not None
-        silent = self._faults.strikes("waking-page-without-retry-after", client=client) is not None
+        wrong = self._struck("waking-page-wrong", client)
+        silent = self._struck("waking-page-without-retry-after", client)
         page = pages.no_active_session() if wrong else pages.waking(thread)
         return _page(self._settings.starting_page_status, page, None if silent else _ASK_AGAIN)
+
+    def _struck(self, fault: str, client: str) -> bool:
+        return self._faults.strikes(fault, client=client) is not None
 
 
 async def foreign_address(tables: Tables, faults: Faults, client: str) -> str:
@@ -132,6 +164,8 @@ async def foreign_address(tables: Tables, faults: Faults, client: str) -> str:
 
 
 _ASK_AGAIN: Headers = [(name, str(pages.REFRESH_SECONDS).encode()) for name in (b"retry-after", b"refresh")]
+_NEEDED = {b"host", b"content-length", b"content-type"}
+_OF_BODY = {b"content-length", b"content-type", b"transfer-encoding"}
 _REWRITTEN = ONE_HOP | {b"content-length", b"content-type", b"transfer-encoding", b"server", b"date"}
 
 

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import secrets
 import time
+from collections.abc import Mapping
 from datetime import timedelta
 from urllib.parse import urlsplit, urlunsplit
 
@@ -91,7 +92,16 @@ class Alb:
             timeout=self._settings.preview_timeout,
         )
 
-    async def router(self, client: str, thread: str, path: str = "/", *, method: str = "GET") -> Reply:
+    async def router(
+        self,
+        client: str,
+        thread: str,
+        path: str = "/",
+        *,
+        method: str = "GET",
+        headers: Mapping[str, str] | None = None,
+        json: Mapping[str, object] | None = None,
+    ) -> Reply:
         """A page of a thread's preview through the session router, without following redirects."""
         return await self._http.request(
             method,
@@ -99,6 +109,8 @@ class Alb:
             label=Label("alb", "router"),
             timeout=self._settings.router_timeout,
             through=self._settings.router,
+            headers=headers,
+            json=json,
         )
 
     def preview_url(self, thread: str, client: str | None = None, path: str = "/") -> str:

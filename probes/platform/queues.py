@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from probes.platform.aws import Aws, AwsClients, AwsError
@@ -178,6 +179,27 @@ class Queues:
         """A reader of an own container's output queue: it deletes what it reads."""
         self._own_queue(queue_url)
         return Responses(self._aws, queue_url, self._settings.response_wait)
+
+    async def taken(self, queue_url: str, wait: timedelta) -> str | None:
+        """The body of a message on an own queue, which is deleted; None if a long poll of `wait` saw none."""
+        self._own_queue(queue_url)
+        name, seconds = queue_name(queue_url), max(1, min(20, round(wait.total_seconds())))
+        answer = await self._aws.call(
+            "sqs:ReceiveMessage",
+            name,
+            lambda c: c.polling.receive_message(QueueUrl=queue_url, WaitTimeSeconds=seconds),
+            polls=True,
+        )
+        message = next(iter(answer.get("Messages", [])), None)
+        if message is None:
+            return None
+        handle = message["ReceiptHandle"]
+        await self._aws.call(
+            "sqs:DeleteMessage",
+            name,
+            lambda c: c.sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=handle),
+        )
+        return message.get("Body", "")
 
     # -- inside ------------------------------------------------------------------------------------------
 

@@ -94,4 +94,42 @@ FAULTS = (
         "The router shows its waking page and wakes nobody.",
         touches=("LR-05",),
     ),
+    FaultSpec(
+        "router-misreads-address",
+        ("LR-01",),
+        "With a page below it in the address, the router loses the end of the chat's name.",
+        touches=("*",),
+    ),
+    FaultSpec(
+        "router-finds-nobody",
+        ("LR-02",),
+        "The router takes every chat for one that nobody knows.",
+        touches=("*",),
+    ),
+    FaultSpec(
+        "unreachable-page-wrong",
+        ("LR-04",),
+        "The page for a container out of reach says something else.",
+        touches=("SR-04",),
+    ),
+    FaultSpec(
+        "router-drops-path",
+        ("LR-05",),
+        "Whatever is asked for below a chat's address, the router asks for its first page.",
+        touches=("AR-04", "AR-05"),
+    ),
+    FaultSpec("router-drops-body", ("LR-05",), "The router passes requests on without their body."),
+    FaultSpec(
+        "router-drops-headers",
+        ("LR-05",),
+        "The router passes requests on without their headers.",
+        touches=("AR-05",),
+        degrades=True,
+    ),
+    FaultSpec(
+        "router-changes-method",
+        ("LR-05",),
+        "The router makes a GET of every request that it passes on.",
+        degrades=True,
+    ),
 )

@@ -99,6 +99,9 @@ class Routes:
 
     async def resume(self, request: Request) -> Response:
         body = await _json_body(request)
+        whole = body.get("chatThreadId") and body.get("clientId")
+        if not whole and self._faults.strikes("incomplete-wake-crashes") is not None:
+            raise HermesError(500, "Internal server error")
         answer = await self._resume.resume(_required(body, "chatThreadId"), _required(body, "clientId"))
         return JSONResponse(answer, CREATED)
 

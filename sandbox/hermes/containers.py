@@ -146,7 +146,8 @@ class Containers:
     async def touch(self, row: Row) -> None:
         """Note that somebody uses this live container; an idle one is told that somebody is back."""
         changes: dict[str, Value] = {"lastActivity": now_ms(), "status": "running"}
-        if text(row, "status") == "idle" and (wake_queue := text(row, "managementQueueUrl")):
+        wake_queue = text(row, "managementQueueUrl") if text(row, "status") == "idle" else ""
+        if wake_queue and self._faults.strikes("idle-wake-lost", client=text(row, "clientId")) is None:
             await self._queues.wake(wake_queue)
         await self._tables.containers.update(row, changes, only_if={"status": ALIVE})
 
@@ -189,6 +190,9 @@ class Containers:
         }
         if row is None or "sessionCount" not in row:
             values["sessionCount"] = 0
+        asleep = row is not None and text(row, "status") == "stopped"
+        if asleep and self._faults.strikes("wake-leaves-row-stopped", client=owner.client) is not None:
+            values["status"] = "stopped"
         key: Row = {"containerId": identity.container}
         await self._tables.containers.update(key, values, remove=("stoppedAt", "taskArn", "containerIp"))
         self._truth.write("container.starting", container=identity.container, client=owner.client)

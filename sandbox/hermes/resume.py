@@ -4,6 +4,7 @@ import asyncio
 
 from sandbox.faults import Faults
 from sandbox.hermes import names
+from sandbox.hermes.amiss import Amiss
 from sandbox.hermes.answers import HermesError
 from sandbox.hermes.cloud import CloudError, Row, text
 from sandbox.hermes.containers import ALIVE, ROUGHLY, Containers, Start
@@ -37,6 +38,7 @@ class Resume:
         self._faults = faults
         self._truth = truth
         self._reviving: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._amiss = Amiss(settings, tables, containers, faults)
 
     async def close(self) -> None:
         reviving = list(self._reviving.values())
@@ -49,8 +51,9 @@ class Resume:
         self._truth.write("resume.received", thread=chat_thread, client=client)
         try:
             session, mapping = await self._session_of(chat_thread, client)
+            session = await self._amiss.instead_of(session, client)
             identity = await self._identity(session, mapping, chat_thread, client)
-            return await self._decide(identity, session)
+            return self._amiss.told(await self._decide(identity, session), client)
         except (StartFailed, CloudError) as error:
             raise HermesError(500, f"Failed to resume session: {error}") from error
 
@@ -58,8 +61,9 @@ class Resume:
         row = await self._containers.row(identity.container)
         status = text(row, "status") if row is not None else ""
         if row is not None and status in ALIVE:
-            await self._containers.touch(row)
-            await self._sessions.revive(session, text(row, "taskArn"), text(row, "containerIp"))
+            async with self._amiss.answering(identity):
+                await self._containers.touch(row)
+                await self._sessions.revive(session, text(row, "taskArn"), text(row, "containerIp"))
             return _answer(identity, "running", text(row, "containerIp"), text(row, "taskArn"))
         if row is not None and status == "starting":
             return await self._join(identity, session, row)
@@ -71,6 +75,7 @@ class Resume:
         client = identity.owner.client
         if self._faults.strikes("wake-fails", client=client):
             raise StartFailed("the container could not be started")
+        self._amiss.waking(identity)
         start = await self._containers.ensure(identity)
         if not start.done.done() and self._faults.strikes("wake-starts-two-tasks", client=client):
             await self._containers.start_another(identity, start.queues)
@@ -123,6 +128,8 @@ class Resume:
                 session = await self._sessions.find(text(mapping, "sessionId"))
                 if session is not None and text(session, "clientId") in ("", client):
                     return session, mapping
+                if session is None and (made_up := self._amiss.lost(mapping, client)):
+                    return made_up, mapping
         rows = await self._tables.sessions.having("chatThreadId", chat_thread)
         rows += [
             row
@@ -131,6 +138,7 @@ class Resume:
         ]
         fitting = [row for row in rows if text(row, "clientId") in ("", client) and "status" in row]
         if not fitting:
+            await self._amiss.stranger(chat_thread, client)
             raise HermesError(404, f"Session for thread {chat_thread} not found")
         return max(fitting, key=lambda row: str(row.get("createdAt", ""))), {}
 

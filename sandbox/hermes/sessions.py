@@ -249,6 +249,8 @@ class Sessions:
         row = await self.find(session)
         if row is None:
             return {"ttl": 0, "status": "expired"}
+        if self._faults.strikes("keepalive-refused", client=text(row, "clientId")) is not None:
+            raise HermesError(500, "Internal server error")
         ttl = in_seconds(TTL_SECONDS)
         await self._tables.sessions.update(row, {"ttl": ttl, "lastActivity": now_ms()}, only_if=_same(row))
         return {"ttl": ttl, "status": text(row, "status")}
