@@ -13,7 +13,7 @@ from tests.support.sandbox import RunningSandbox
 
 #: Cases that a healthy platform, seen through this dialect, gives no occasion to check.
 NO_OCCASION = {
-    "path": {"SR-04", "SR-05", "SR-06", "SR-10", "SA-03"},
+    "path": {"SR-04", "SR-05", "SR-06", "SR-10", "SA-03", "LR-01", "LR-02", "LR-03", "LR-04", "LR-05"},
     "lambda": {"SR-10", "SA-03", "AR-05", "AR-06"},
 }
 #: As few as a crowd may be, for time's sake.

@@ -134,6 +134,21 @@ def test_lambda_dialect_names_an_unreachable_container(chatter: Visitor) -> None
     assert "Container unreachable" in page.text
 
 
+def test_lambda_dialect_can_lose_the_address_or_the_chat(chatter: Visitor) -> None:
+    chatter.sleeping("chat-10", status="running", containerIp="127.0.0.9")
+    chatter.running.set_fault("router-misreads-address", for_=chatter.client)
+    below = page_of(chatter, "chat-10", "/about")
+    chatter.running.set_fault("unreachable-page-wrong", for_=chatter.client)
+    unreachable = page_of(chatter, "chat-10")
+    chatter.running.set_fault("router-finds-nobody", for_=chatter.client)
+    unknown = page_of(chatter, "chat-10")
+    chatter.running.clear_faults()
+
+    assert (below.status_code, "chat-10" in below.text, "chat-1" in below.text) == (404, False, True)
+    assert (unreachable.status_code, "Container unreachable" in unreachable.text) == (502, False)
+    assert unknown.status_code == 404
+
+
 def test_lambda_dialect_refuses_websockets(chatter: Visitor) -> None:
     host = f"edit.{chatter.client}.webordinary.com"
     request = UPGRADE.format(path="/session/chat-9/_astro/hmr", host=host)

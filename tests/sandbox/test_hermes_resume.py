@@ -194,3 +194,32 @@ def test_a_task_that_never_starts_is_given_up(visitor: Visitor) -> None:
 
     until(lambda: visitor.container(container)["status"] == "stopped", 20, "given up")
     assert visitor.running.wait_for_status(task, "STOPPED")["stoppedReason"] == "Container stopped by Hermes"
+
+
+def test_a_fault_of_a_running_container_changes_that_one_thing(visitor: Visitor) -> None:
+    queue = visitor.running.sqs.create_queue(QueueName=f"unheard-{visitor.client}")["QueueUrl"]
+    visitor.sleeping(status="idle", containerIp="127.9.9.9", managementQueueUrl=queue)
+    for fault in ("idle-wake-lost", "resume-body-wrong"):
+        visitor.running.set_fault(fault, for_=visitor.client)
+
+    told = visitor.resume("chat-1").json()
+
+    assert (told["status"], told["internalHost"]) == ("running", "ip-10-0-1-17")
+    assert "Messages" not in visitor.running.sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=0)
+
+
+def test_a_fault_of_strangers_leaves_a_session_or_loses_its_words(visitor: Visitor) -> None:
+    visitor.running.set_fault("stranger-gets-session", for_=visitor.client)
+    refused = visitor.resume("nobody")
+    visitor.running.set_fault("unknown-thread-crashes", for_=visitor.client)
+
+    assert (refused.status_code, visitor.resume("nobody-else").status_code) == (404, 500)
+    assert [row["threadId"] for row in visitor.rows_of(visitor.settings.session_table)] == ["nobody"]
+
+
+def test_a_fault_of_threads_wakes_the_customers_other_session(visitor: Visitor) -> None:
+    for thread in ("chat-1", "chat-2"):
+        visitor.sleeping(thread, status="running", containerIp="127.9.9.9")
+    visitor.running.set_fault("thread-ignored", for_=visitor.client)
+
+    assert visitor.resume("chat-2").json()["sessionId"] == f"{visitor.client}-chat-1"
