@@ -198,7 +198,7 @@ def test_a_task_that_never_starts_is_given_up(visitor: Visitor) -> None:
 
 def test_a_fault_of_a_running_container_changes_that_one_thing(visitor: Visitor) -> None:
     queue = visitor.running.sqs.create_queue(QueueName=f"unheard-{visitor.client}")["QueueUrl"]
-    visitor.sleeping(status="idle", containerIp="127.9.9.9", managementQueueUrl=queue)
+    visitor.sleeping(status="idle", containerIp="127.9.9.9", clientId=visitor.client, managementQueueUrl=queue)
     for fault in ("idle-wake-lost", "resume-body-wrong"):
         visitor.running.set_fault(fault, for_=visitor.client)
 
