@@ -16,14 +16,16 @@ import asyncio
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import probes
 from benchmarks import matrix
 from benchmarks.findings import Detection, Kept, seen, troubles
 from benchmarks.machine import a_monitor, a_sandbox, conditions
-from benchmarks.places import Place, place_of
+from benchmarks.places import Kind, Place, place_of
 from benchmarks.suite import run_together
 from probes.cases import CASES
 from sandbox.faults import FAULTS, FaultSpec
@@ -67,7 +69,7 @@ async def detect(sandbox: RunningSandbox, spec: FaultSpec, chosen: Sequence[Prob
         for run in await run_together(monitor.run, again):
             runs.append(run)
             detection.add_afterwards(run)
-    detection.leftovers = await asyncio.to_thread(_left, sandbox, [run.tag for run in runs])
+    detection.leftovers = await asyncio.to_thread(_left, sandbox, [run.tag for run in runs], place)
     return detection
 
 
@@ -77,10 +79,16 @@ def _told(spec: FaultSpec, run: Run, probe: Probe) -> bool:
     return run.key.probe == probe.name and telling
 
 
-def _left(sandbox: RunningSandbox, tags: Sequence[str]) -> list[str]:
+def _left(sandbox: RunningSandbox, tags: Sequence[str], place: Place) -> list[str]:
     """What the runs left behind, once the platform has had time to settle."""
+    workspaces = str(sandbox.settings.workspace_root)
+
+    def look() -> list[str]:
+        left = [one for tag in tags for one in left_behind(sandbox, tag)]
+        return [one for one in left if place.removes_workspaces or not one.startswith(workspaces)]
+
     until = time.monotonic() + SETTLING_SECONDS
-    while (left := [one for tag in tags for one in left_behind(sandbox, tag)]) and time.monotonic() < until:
+    while (left := look()) and time.monotonic() < until:
         time.sleep(0.2)
     return left
 
@@ -102,7 +110,7 @@ class Survey:
         for kind in kinds:
             if not self._time_is_left():
                 return
-            with a_sandbox(speed=SPEED, idle_seconds=None, **dict(kind)) as sandbox:
+            with _sandbox_of(kind) as sandbox:
                 for spec in (spec for spec in specs if places[spec.name].kind == kind):
                     if self._time_is_left():
                         await self._one(sandbox, spec, places[spec.name])
@@ -113,6 +121,11 @@ class Survey:
 
     def _time_is_left(self) -> bool:
         return time.monotonic() < self.until
+
+
+def _sandbox_of(kind: Kind) -> AbstractContextManager[RunningSandbox]:
+    settings: dict[str, Any] = {"idle_seconds": None, **dict(kind)}
+    return a_sandbox(speed=SPEED, **settings)
 
 
 def of_shard(names: Sequence[str], shard: str) -> list[str]:

@@ -1,9 +1,11 @@
 """Where a fault can be met: most on the sandbox as it is, some only in another dialect or generation."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from sandbox.faults import FaultSpec
+from sandbox.faults import FaultSpec, commands, sharing
+
+Kind = tuple[tuple[str, object], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,13 +17,24 @@ class Place:
     parameters: Mapping[str, object] = field(default_factory=dict)
 
     @property
-    def kind(self) -> tuple[tuple[str, object], ...]:
+    def kind(self) -> Kind:
         """The sandbox's settings: places of one kind are on one sandbox."""
         return tuple(sorted(self.sandbox.items()))
+
+    @property
+    def removes_workspaces(self) -> bool:
+        """Whether the monitor has the workspaces mounted, without which it cannot remove them."""
+        return self.monitor.get("FILE_CHECK", "efs-mount") == "efs-mount"
 
 
 _USUAL = Place()
 _ROUTER = Place(monitor={"ROUTING_DIALECT": "lambda"})
+#: Containers that are talked to stay awake while an answer is waited for, and that is not for long.
+_TALKATIVE = Place(
+    sandbox={"idle_seconds": 10.0, "command_speed": 0.3},
+    monitor={"TARGET_RESPONSE_S": "4", "RESPONSE_WAIT_S": "1"},
+)
+_TALKING = {spec.name for family in (commands, sharing) for spec in family.FAULTS}
 
 PLACES: dict[str, Place] = {
     # What lies in a directory of the monitor's own machine is never slow.
@@ -30,11 +43,18 @@ PLACES: dict[str, Place] = {
     "creation-slow": Place(
         monitor={"TARGET_CONCURRENT_CREATION_S": "1", "TARGET_WARM_START_S": "1"}, parameters={"amount": 40.0}
     ),
+    "response-late": replace(_TALKATIVE, parameters={"amount": 6.0}),
+    # A few calls only: cleaning up takes many.
+    "aws-slow": Place(monitor={"TARGET_AWS_S": "0.3"}, parameters={"amount": 10.0, "times": 6}),
     "activate-hangs": Place(monitor={"ACTIVATE_TIMEOUT_S": "1", "TARGET_WARM_START_S": "0.5"}),
 }
 
 
 def place_of(spec: FaultSpec) -> Place:
     """Where this fault is looked for: behind the router if all that it breaks is only seen there."""
+    if spec.name in PLACES:
+        return PLACES[spec.name]
+    if spec.name in _TALKING:
+        return _TALKATIVE
     behind = {"SR-04", "SR-05", "SR-06", "LR-01", "LR-02", "LR-03", "LR-04", "LR-05"}
-    return PLACES.get(spec.name, _ROUTER if set(spec.breaks) <= behind else _USUAL)
+    return _ROUTER if set(spec.breaks) <= behind else _USUAL

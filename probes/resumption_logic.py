@@ -78,7 +78,7 @@ async def unknown_thread_leads_nowhere(ctx: Context) -> None:
         made = [row.session_id for row in await web.tables.sessions_of_client(web.client_id)]
         expect.empty("sessions of a customer who only asked for an unknown thread", made)
         mapping = await web.tables.mapping(stranger)
-        expect.true("no mapping of an unknown thread", mapping is None, wanted="none")
+        expect.equal("mapping of an unknown thread", mapping, None)
         expect.empty("tasks started for an unknown thread", await web.tasks.own())
 
 
