@@ -46,6 +46,15 @@ PLACES: dict[str, Place] = {
     "response-late": replace(_TALKATIVE, parameters={"amount": 6.0}),
     # A few calls only: cleaning up takes many.
     "aws-slow": Place(monitor={"TARGET_AWS_S": "0.3"}, parameters={"amount": 10.0, "times": 6}),
+    "creations-slow-down": Place(
+        monitor={
+            "TARGET_CONCURRENT_CREATION_S": "1",
+            "TARGET_WARM_START_S": "1",
+            "RAPID_COUNT": "4",
+            "BENCHMARK_CREATIONS": "4",
+        },
+        parameters={"amount": 40.0},
+    ),
     "activate-hangs": Place(monitor={"ACTIVATE_TIMEOUT_S": "1", "TARGET_WARM_START_S": "0.5"}),
 }
 

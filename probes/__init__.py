@@ -19,6 +19,7 @@ from probes.resumption_logic import resumption_logic
 from probes.session_persistence import session_persistence
 from probes.session_resumption import session_resumption
 from probes.session_routing import session_routing
+from probes.start_benchmarks import start_benchmarks
 from probes.wake_router import wake_router
 from synthetics.contract.platform import Platform
 from synthetics.contract.probe import Probe
@@ -35,6 +36,7 @@ CATALOGUE: tuple[Probe, ...] = (
     session_persistence,
     concurrent_sessions,
     failure_recovery,
+    start_benchmarks,
     container_sharing,
     interrupts,
     messages,

@@ -1,6 +1,7 @@
 """A container that crashes, and what must be as it was when it is back (FR-01, FR-04, CH-03)."""
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 
@@ -284,9 +285,9 @@ async def _changed(ctx: Context, crash: Crash) -> list[str]:
 
     async def look() -> list[str]:
         now, before = await _rows(ctx, crash.chat, crash.container_id), crash.before
-        found = _differences("session", before.session, now.session, _OF_THE_TASK)
+        found = differences("session", before.session, now.session)
         if before.container is not None:
-            found += _differences("container", before.container, now.container, _OF_THE_TASK | {"created_at"})
+            found += differences("container", before.container, now.container, tolerated={"created_at"})
         return found
 
     try:
@@ -301,17 +302,20 @@ async def _changed(ctx: Context, crash: Crash) -> list[str]:
         return await look()
 
 
-def _differences(
-    row: str, before: SessionRow | ContainerRow, now: SessionRow | ContainerRow | None, but: frozenset[str]
+def differences(
+    row: str,
+    before: SessionRow | ContainerRow,
+    now: SessionRow | ContainerRow | None,
+    tolerated: Collection[str] = (),
 ) -> list[str]:
-    """One phrase for each attribute that was set before and says something else now."""
+    """A phrase for each attribute, but the task's own, that was set before and says something else now."""
     if now is None:
         return [f"{row} row: gone"]
     told = []
-    for attribute in (each.name for each in fields(before) if each.name not in but):
+    for attribute in (each.name for each in fields(before) if each.name not in {*_OF_THE_TASK, *tolerated}):
         old, new = getattr(before, attribute), getattr(now, attribute)
         if old and old != new:
-            told.append(f"{row} {attribute}: {old!s} → {new!s}")
+            told.append(f"{row} {attribute}: {old} → {new}")
     return told
 
 

@@ -1,6 +1,7 @@
 """ECS' tasks and services in AWS' own words: what RunTask, DescribeTasks and their like answer."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +19,7 @@ Answer = dict[str, Any]
 TARGET = "AmazonEC2ContainerServiceV20141113"
 PAGE = 100
 MAX_COUNT = 10
+SOON = 20.0  # platform seconds within which one count follows another too soon
 CAPACITY = "Capacity is unavailable at this time. Please try again later or in a different availability zone"
 
 
@@ -31,6 +33,7 @@ class Service:
     most: int
     real: bool
     tasks: list[Task] = field(default_factory=list)
+    asked_at: float = float("-inf")  # when a count was last asked for, on the monotonic clock
 
     @property
     def group(self) -> str:
@@ -164,6 +167,7 @@ class Ecs:
         asked = [str(name) for name in request.get("services") or []]
         if not 1 <= len(asked) <= 10:
             raise AwsError("InvalidParameterException", "Services must be between 1 and 10.")
+        self._overshoot()
         known = [(name, self._services.get(name.rpartition("/")[2])) for name in asked]
         return {
             "services": [self._described_service(service) for _, service in known if service is not None],
@@ -177,8 +181,9 @@ class Ecs:
         if desired is not None:
             if not isinstance(desired, int) or desired < 0:
                 raise AwsError("InvalidParameterException", "desiredCount must be 0 or greater.")
-            service.desired = min(desired, service.most)
-            self._reconcile(service)
+            if not self._unheard(service):
+                service.desired = min(desired, service.most)
+                self._reconcile(service)
         return {"service": self._described_service(service)}
 
     def tag_resource(self, request: Request) -> Answer:
@@ -187,6 +192,24 @@ class Ecs:
             raise AwsError("InvalidParameterException", "The specified resource was not found.")
         task.tags.update({tag["key"]: tag.get("value", "") for tag in request.get("tags", [])})
         return {}
+
+    def _unheard(self, service: Service) -> bool:
+        """Whether a count comes too soon after another to be heard, because that fault strikes."""
+        now, before = time.monotonic(), service.asked_at
+        service.asked_at = now
+        soon = now - before < self._settings.seconds(SOON)
+        return service.real and soon and self._faults.strikes("scaling-race-lost") is not None
+
+    def _overshoot(self) -> None:
+        """Let the edit service follow the number of containers past its capacity, while that fault strikes."""
+        service = self._services[self._settings.edit_service]
+        alive = sum(task.desired_status == "RUNNING" and bool(task.client) for task in self._tasks)
+        if alive > service.most and self._faults.strikes("capacity-not-held") is not None:
+            service.desired = min(alive, service.most + 2)
+            self._reconcile(service)
+        elif service.desired > service.most:
+            service.desired = 0
+            self._reconcile(service)
 
     def _reconcile(self, service: Service) -> None:
         """Start or stop tasks until the service has what it wants."""

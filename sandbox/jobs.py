@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import shutil
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
@@ -13,9 +14,10 @@ from sandbox.hermes.containers import ContainerLocks
 from sandbox.hermes.queues import Queues
 from sandbox.hermes.sessions import Sessions
 from sandbox.hermes.tables import Tables
-from sandbox.hermes.tasks import EcsTasks
+from sandbox.hermes.tasks import IDLE_TIMEOUT, EcsTasks
 from sandbox.settings import SandboxSettings
 from sandbox.truth import Truth
+from sandbox.workspace import workspace_path
 
 CONTAINER_CLEANUP_EVERY = 10 * 60.0
 IDLE_FOR = 20 * 60.0
@@ -23,7 +25,6 @@ QUEUE_CLEANUP_EVERY = 6 * 3600.0
 SWALLOW_EVERY = 20.0
 STALE_AFTER = 24 * 3600.0
 """All in seconds of the platform."""
-IDLE_REASON = "Idle timeout"
 IN_USE = ("running", "starting", "idle", "stopping")
 
 
@@ -70,6 +71,8 @@ class Jobs:
 
     async def _after_stop(self, container: str, task_arn: str) -> None:
         """Row `stopped`, its sessions expired, its queues gone, unless another task took the container over."""
+        task = await self._tasks.describe(task_arn)
+        crashed = task is not None and task.crashed
         async with self._locks.held(container):
             row = await self._tables.containers.row(container)
             if row is not None:
@@ -78,12 +81,27 @@ class Jobs:
                 stopped: dict[str, Value] = {"status": "stopped", "sessionCount": 0}
                 stopped["stoppedAt"] = number(row, "stoppedAt") or now_ms()
                 await self._tables.containers.update(row, stopped, only_if={"containerId": container})
+            served = await self._tables.sessions.having("containerId", container) if crashed else []
             expired = await self._expire_sessions(container, task_arn)
             if self._settings.queue_cleanup_on == "container-termination":
                 await self._queues.remove(container)
+            if crashed:
+                await self._lose(row or {}, served)
             self._truth.write("container.cleaned", container=container, task=task_arn, sessions=expired)
         if expired:
             await self._sessions.publish_active_count()
+        if crashed and self._settings.restarts_crashed:
+            await self._sessions.restart(served)
+
+    async def _lose(self, row: Row, sessions: list[Row]) -> None:
+        """Lose what should outlive a crash, if such a fault strikes."""
+        client = text(row, "clientId")
+        if self._faults.strikes("row-lost-after-crash", client=client) is not None:
+            for session in sessions:
+                await self._tables.sessions.delete(session)
+        if client and self._faults.strikes("workspace-lost-after-crash", client=client) is not None:
+            path = workspace_path(self._settings, client, text(row, "userId"), text(row, "projectId"))
+            await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)
 
     async def _expire_sessions(self, container: str, task_arn: str) -> int:
         expired = 0
@@ -107,7 +125,7 @@ class Jobs:
                 self._truth.write("container.reaped", container=text(row, "containerId"), task=task.arn)
                 stopping: dict[str, Value] = {"status": "stopping", "stoppedAt": now_ms()}
                 if await self._tables.containers.update(row, stopping, only_if={"status": status}):
-                    await self._tasks.stop(task.arn, IDLE_REASON)
+                    await self._tasks.stop(task.arn, IDLE_TIMEOUT)
 
     async def _has_sessions(self, row: Row) -> bool:
         if number(row, "sessionCount") > 0:

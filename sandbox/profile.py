@@ -2,6 +2,7 @@
 
 import math
 import random
+from collections import Counter
 from dataclasses import dataclass
 
 from sandbox.faults import Faults, amount
@@ -35,6 +36,7 @@ class Profile:
         self._settings = settings
         self._faults = faults
         self._drawn = 0
+        self._started: Counter[str] = Counter()
 
     def draw(self, client: str = "") -> PhaseSeconds:
         """The phases of the next task, with the faults that strike it."""
@@ -44,12 +46,20 @@ class Profile:
             network=self._seconds(NETWORK, noise),
             queued=self._seconds(QUEUED, noise),
             pull=self._struck("slow-image-pull", PULL, noise, client),
-            start=self._seconds(START, noise),
+            start=self._seconds(START, noise) + self._later(client),
             health=self._struck("slow-boot", HEALTH, noise, client),
             preview=self._seconds(PREVIEW, noise),
             drain=self._seconds(DRAIN, noise),
             deprovision=self._seconds(DEPROVISION, noise),
         )
+
+    def _later(self, client: str) -> float:
+        """Real seconds more for a customer's second start and all after it, while that fault strikes."""
+        self._started[client] += 1
+        if self._started[client] == 1 or not client:
+            return 0.0
+        slow = self._faults.strikes("later-starts-slow", client=client)
+        return 0.0 if slow is None else self._settings.seconds(amount(slow))
 
     def _seconds(self, mean: float, noise: random.Random) -> float:
         sigma = self._settings.spread

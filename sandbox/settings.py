@@ -52,6 +52,9 @@ class SandboxSettings(BaseModel):
     )
     queue_cleanup_on: Literal["container-termination", "session-close"] = "container-termination"
     launch: Literal["run-task", "service"] = "run-task"
+    restarts_crashed: bool = Field(
+        default=False, description="True: a container that crashed while it was used is started again, unasked"
+    )
     hermes_health: Literal["short", "long"] = "short"
     starting_page_status: Literal[202, 503] = 202
     hermes_desired: int = Field(default=1, ge=0, le=2)

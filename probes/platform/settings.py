@@ -282,6 +282,16 @@ class PlatformSettings(BaseModel):
     rapid_span: Seconds = Field(
         _seconds(60), alias="rapid_span_s", description="FR-06: how long sessions are asked for at that rate."
     )
+    benchmark_starts: int = Field(
+        3, ge=2, le=20, alias="benchmark_starts", description="PB-01: how many cold starts are compared."
+    )
+    benchmark_creations: int = Field(
+        10,
+        ge=2,
+        le=100,
+        alias="benchmark_creations",
+        description="PB-02: how many creations are compared.",
+    )
     task_stop_wait: Seconds = Field(
         _seconds(120), alias="task_stop_wait_s", description="How long a stopped task may take to be gone."
     )
@@ -290,7 +300,7 @@ class PlatformSettings(BaseModel):
     target_cold_start: Seconds = Field(
         _seconds(60),
         alias="target_cold_start_s",
-        description="CS-01, CS-06: from activate to ready, from no container.",
+        description="CS-01, CS-06, PB-01: from activate to ready, from no container.",
     )
     target_cold_start_total: Seconds = Field(
         _seconds(90),
@@ -300,7 +310,7 @@ class PlatformSettings(BaseModel):
     target_warm_start: Seconds = Field(
         _seconds(5),
         alias="target_warm_start_s",
-        description="CS-07: activate's answer with a container up.",
+        description="CS-07, PB-02: activate's answer when warm.",
     )
     target_health_check: Seconds = Field(
         _seconds(30), alias="target_health_check_s", description="A started container is healthy."

@@ -248,6 +248,9 @@ class ServiceView:
     def stable(self) -> bool:
         return self.running == self.desired and self.pending == 0
 
+    def __str__(self) -> str:
+        return f"service {self.name} (desired {self.desired}, running {self.running}, pending {self.pending})"
+
 
 @dataclass(frozen=True, slots=True)
 class TaskCount:

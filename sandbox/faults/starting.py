@@ -8,12 +8,14 @@ FAULTS = (
         ("CS-01", "CS-06", "SR-01", "SR-09"),
         "Pulling the image takes far longer (factor on the pull, plus amount in platform seconds).",
         {"factor": 1.0, "amount": 90.0},
+        touches=("FR-01", "PB-01"),
     ),
     FaultSpec(
         "slow-boot",
         ("CS-01", "CS-06", "SR-01", "SR-09"),
         "A started container takes far longer until it answers (factor, plus amount in platform seconds).",
         {"factor": 1.0, "amount": 90.0},
+        touches=("FR-01", "PB-01"),
     ),
     FaultSpec(
         "task-never-starts",
@@ -44,7 +46,7 @@ FAULTS = (
         ("CS-07", "CC-06"),
         "Activate takes its time before it makes a session (amount in platform seconds).",
         {"amount": 240.0},
-        touches=("CS-01",),
+        touches=("CS-01", "FR-06", "PB-02"),
     ),
     FaultSpec(
         "invalid-activate-accepted",
@@ -56,6 +58,7 @@ FAULTS = (
         ("CS-07",),
         "Activate makes the session but answers too late (amount in platform seconds).",
         {"amount": 120.0},
+        touches=("PB-02",),
     ),
     FaultSpec(
         "preview-broken",
@@ -64,10 +67,23 @@ FAULTS = (
         {"status": 500},
     ),
     FaultSpec(
-        "wake-fails", ("SR-01", "SR-04", "SR-09"), "Resuming a stopped session answers 500 with a reason."
+        "wake-fails",
+        ("SR-01", "SR-04", "SR-09"),
+        "Resuming a stopped session answers 500 with a reason.",
+        touches=("FR-01",),
     ),
-    FaultSpec("wake-starts-two-tasks", ("SR-08",), "One wake starts two tasks."),
-    FaultSpec("stuck-starting", ("SR-01", "SR-10"), "The container row stays `starting` though the task runs."),
-    FaultSpec("never-sleeps", ("CS-01", "CS-03", "CC-08", "CL-04", "AS-05"), "An idle container stays awake."),
+    FaultSpec("wake-starts-two-tasks", ("SR-08",), "One wake starts two tasks.", touches=("CH-03",)),
+    FaultSpec(
+        "stuck-starting",
+        ("SR-01", "SR-10"),
+        "The container row stays `starting` though the task runs.",
+        touches=("FR-01", "PB-01"),
+    ),
+    FaultSpec(
+        "never-sleeps",
+        ("CS-01", "CS-03", "CC-08", "CL-04", "AS-05"),
+        "An idle container stays awake.",
+        touches=("FR-03",),
+    ),
     FaultSpec("work-lost-on-sleep", ("AS-06", "CL-05"), "Unsaved work is thrown away when a container sleeps."),
 )

@@ -3,7 +3,7 @@
 from sandbox.faults.spec import FaultSpec
 
 #: Whoever wakes a sleeping chat at all.
-WAKING = ("SR", "SV-01", "SV-02", "SV-03", "SV-06", "SA-01", "SA-09", "SA-10", "LR-03", "LR-05")
+WAKING = ("SR", "SV-01", "SV-02", "SV-03", "SV-06", "SA-01", "SA-09", "SA-10", "LR-03", "LR-05", "FR-01")
 
 FAULTS = (
     FaultSpec(
@@ -35,13 +35,13 @@ FAULTS = (
         "wakes-only-once",
         ("SR-07",),
         "A container that was woken once is refused when it shall be woken again.",
-        touches=("SR-04", "SR-08"),
+        touches=("SR-04", "SR-08", "FR-01"),
     ),
     FaultSpec(
         "running-wake-starts-task",
         ("SV-01",),
         "Waking a container that runs starts one more task for it.",
-        touches=("SR-02", "SR-08", "SA-05"),
+        touches=("SR-02", "SR-08", "SA-05", "CH-03"),
     ),
     FaultSpec("idle-wake-lost", ("SV-02",), "An idle container is not told that somebody is back."),
     FaultSpec(
@@ -59,7 +59,7 @@ FAULTS = (
         "thread-ignored",
         ("SV-06",),
         "A thread wakes its customer's other session, where there is one.",
-        touches=("SA-05",),
+        touches=("SA-05", "FR-01"),
     ),
     FaultSpec(
         "stranger-gets-session",

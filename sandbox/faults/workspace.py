@@ -32,7 +32,7 @@ FAULTS = (
         "row-state-lost",
         ("SP-03",),
         "When a container stops, the rows of its sessions lose their client and their notes (metadata).",
-        touches=("FR-04",),
+        touches=("FR-01", "FR-04"),
     ),
     FaultSpec(
         "ttl-missing",

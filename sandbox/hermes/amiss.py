@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from sandbox.faults import Faults, amount
 from sandbox.hermes.answers import HermesError, in_seconds, now_ms
 from sandbox.hermes.cloud import Row, text
-from sandbox.hermes.containers import Containers
+from sandbox.hermes.containers import Containers, Start
 from sandbox.hermes.tables import Tables
 from sandbox.hermes.tasks import Identity, StartFailed
 from sandbox.settings import SandboxSettings
@@ -29,6 +29,7 @@ class Amiss:
         self._faults = faults
         self._answering: Counter[str] = Counter()
         self._woken: set[str] = set()
+        self._begun: set[str] = set()
 
     async def stranger(self, thread: str, client: str) -> None:
         """A thread that nobody knows was asked for."""
@@ -65,6 +66,26 @@ class Amiss:
             raise _speechless()
         if known and self._struck("wakes-only-once", client):
             raise StartFailed(f"container {identity.container} was woken before")
+
+    async def after_a_crash(self, identity: Identity) -> None:
+        """A container is about to be started that may have crashed. Raises StartFailed."""
+        client = identity.owner.client
+        if not self._faults.is_on("crash-not-recovered", client=client):
+            return
+        row = await self._containers.row(identity.container)
+        crashed = row is not None and await self._containers.crashed(row)
+        if crashed and self._struck("crash-not-recovered", client):
+            raise StartFailed("the container crashed and could not be restarted")
+
+    async def asked_again(self, identity: Identity, start: Start) -> None:
+        """Somebody asks for a container that is being started, perhaps not for the first time."""
+        client = identity.owner.client
+        if start.done.done() or not self._faults.is_on("retry-starts-another", client=client):
+            return
+        if start.task_arn not in self._begun:
+            self._begun.add(start.task_arn)
+        elif self._struck("retry-starts-another", client):
+            await self._containers.start_another(identity, start.queues)
 
     @asynccontextmanager
     async def answering(self, identity: Identity) -> AsyncIterator[None]:

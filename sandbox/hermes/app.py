@@ -20,6 +20,9 @@ from sandbox.mail import MailIntake
 
 PREFIX = "/hermes"
 CREATED = 201
+_TRACE = (
+    "ThrottlingException: Rate exceeded\n    at Request.extractError (/app/node_modules/aws-sdk/lib/core.js)"
+)
 
 
 class Routes:
@@ -90,7 +93,11 @@ class Routes:
             chat_thread=_optional(body, "chatThreadId"),
             metadata=metadata,
         )
-        return JSONResponse(await self._sessions.activate(wish), CREATED)
+        crowding = self._sessions.crowding
+        with crowding.one_more():
+            if crowding.strikes("throttled-answers-unclean", wish.client):
+                return PlainTextResponse(_TRACE, 500)
+            return JSONResponse(await self._sessions.activate(wish), CREATED)
 
     def _client(self, body: Mapping[str, Value]) -> str:
         if body.get("clientId") == "" and self._faults.strikes("invalid-activate-accepted"):

@@ -11,7 +11,7 @@ import httpx
 from sandbox.faults import Faults
 from sandbox.hermes.answers import in_seconds, now_ms
 from sandbox.hermes.cloud import CloudError, Row, Value, text
-from sandbox.hermes.queues import Queues, QueueSet
+from sandbox.hermes.queues import Owner, Queues, QueueSet
 from sandbox.hermes.tables import Tables
 from sandbox.hermes.tasks import STOPPED_BY_HERMES, EcsTask, EcsTasks, Identity, StartFailed
 from sandbox.settings import SandboxSettings
@@ -85,6 +85,7 @@ class Containers:
         self._truth = truth
         self._starts: dict[str, Start] = {}
         self._counted: set[str] = set()
+        self._orphaned: set[str] = set()
         self._http = httpx.AsyncClient(verify=False, trust_env=False, timeout=HEALTH_TIMEOUT_SECONDS)
 
     async def close(self) -> None:
@@ -97,6 +98,11 @@ class Containers:
 
     async def row(self, container: str) -> Row | None:
         return await self._tables.containers.row(container)
+
+    async def crashed(self, row: Row) -> bool:
+        """Whether the container's last task ended by itself or by others' hands, and not asleep."""
+        task = await self._tasks.describe(text(row, "taskArn"))
+        return task is not None and task.crashed
 
     def starting(self, container: str) -> Start | None:
         """The start under way, if there is one."""
@@ -172,6 +178,14 @@ class Containers:
         """One more task for a container that has one: what a broken platform does."""
         with contextlib.suppress(StartFailed):
             await self._tasks.run(identity, queues)
+
+    async def start_orphan(self, client: str) -> None:
+        """A task that serves nobody and never goes to sleep, once per customer: what a broken platform does."""
+        if client in self._orphaned:
+            return
+        self._orphaned.add(client)
+        nobody = Identity("", Owner(client, "", ""), "", "")
+        await self.start_another(nobody, QueueSet("", "", ""))
 
     async def _write_starting(self, identity: Identity, queues: QueueSet, row: Row | None) -> None:
         owner, now = identity.owner, now_ms()

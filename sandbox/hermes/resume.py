@@ -76,7 +76,9 @@ class Resume:
         if self._faults.strikes("wake-fails", client=client):
             raise StartFailed("the container could not be started")
         self._amiss.waking(identity)
+        await self._amiss.after_a_crash(identity)
         start = await self._containers.ensure(identity)
+        await self._amiss.asked_again(identity, start)
         if not start.done.done() and self._faults.strikes("wake-starts-two-tasks", client=client):
             await self._containers.start_another(identity, start.queues)
         self._revive_when_up(session, start)
@@ -89,6 +91,7 @@ class Resume:
         """Answer for a container that somebody else is starting."""
         start = await self._containers.joined(identity.container)
         if start is not None:
+            await self._amiss.asked_again(identity, start)
             self._revive_when_up(session, start)
         row = await self._containers.row(identity.container) or row
         if self._settings.activate_mode == "sync":

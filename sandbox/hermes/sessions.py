@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +11,7 @@ from sandbox.hermes import names
 from sandbox.hermes.answers import HermesError, in_seconds, iso, now_iso, now_ms
 from sandbox.hermes.cloud import Cloud, CloudError, Row, Value, number, text
 from sandbox.hermes.containers import Containers, Start
+from sandbox.hermes.crowding import Crowding
 from sandbox.hermes.queues import Owner, Queues, QueueSet, command, command_attributes
 from sandbox.hermes.tables import Tables
 from sandbox.hermes.tasks import Identity, StartFailed
@@ -70,6 +71,7 @@ class Sessions:
         self._faults = faults
         self._truth = truth
         self._background: set[asyncio.Task[None]] = set()
+        self.crowding = Crowding(settings, faults)
 
     async def close(self) -> None:
         """Give up what goes on behind answers already given."""
@@ -85,6 +87,8 @@ class Sessions:
     async def activate(self, wish: Wish) -> Row:
         """Open a session and answer at once, or when it is active, as the settings have it."""
         self._truth.write("activate.received", client=wish.client, user=wish.user)
+        self.crowding.admit(wish.client)
+        await self.crowding.slow_down(wish.client)
         if self._faults.strikes("activate-error", client=wish.client):
             raise HermesError(500, "Failed to activate session: Service Unavailable")
         slow = self._faults.strikes("creation-slow", client=wish.client)
@@ -92,6 +96,10 @@ class Sessions:
             await asyncio.sleep(self._settings.seconds(amount(slow)))
         try:
             opened = await self._open(wish)
+            if self._faults.strikes("session-made-twice", client=wish.client) is not None:
+                await self._open(wish)
+            if self.crowding.strikes("orphan-task-left", wish.client):
+                await self._containers.start_orphan(wish.client)
             if self._settings.activate_mode == "sync":
                 await self._bring_up(opened)
             else:
@@ -314,8 +322,33 @@ class Sessions:
                 "lastActivity": iso(number(row, "lastActivity")),
             }
             for row in rows
-            if current_status(row) == "active"
+            if current_status(row) == "active" or self._listed_too_long(row)
         ]
+
+    def _listed_too_long(self, row: Row) -> bool:
+        """Whether a session whose time is over is listed all the same, because that fault strikes."""
+        if text(row, "status") != "active":
+            return False
+        return self._faults.strikes("ended-session-listed", client=text(row, "clientId")) is not None
+
+    async def restart(self, rows: Sequence[Row]) -> None:
+        """Start the container of these sessions again, and bind those to it that were in use."""
+        used = [row for row in rows if text(row, "status") in BOUND]
+        if not used:
+            return
+        first = used[0]
+        owner = Owner(text(first, "clientId"), text(first, "projectId"), text(first, "userId"))
+        container, session = text(first, "containerId"), text(first, "sessionId")
+        try:
+            start = await self._containers.ensure(
+                Identity(container, owner, session, text(first, "chatThreadId"))
+            )
+            await start.up()
+        except StartFailed as error:
+            self._truth.write("hermes.gave_up", reason=str(error))
+            return
+        for row in used:
+            await self.revive(row, start.task_arn, start.ip)
 
     async def revive(self, row: Row, task_arn: str, ip: str) -> None:
         """Bind a session that lost its container to the one that is up for it now."""
@@ -328,7 +361,10 @@ class Sessions:
             "containerIp": ip or None,
             "ttl": in_seconds(TTL_SECONDS),
         }
-        if await self._tables.sessions.update(row, attached, only_if={"status": OVER}):
+        lost: tuple[str, ...] = ()
+        if self._faults.strikes("row-rewritten-after-crash", client=text(row, "clientId")) is not None:
+            attached["createdAt"], lost = now_iso(), ("metadata",)
+        if await self._tables.sessions.update(row, attached, remove=lost, only_if={"status": OVER}):
             if container := text(row, "containerId"):
                 await self._containers.assign(container, session)
             await self.publish_active_count()

@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from mypy_boto3_ecs.type_defs import TaskTypeDef
 
 STOPPED_BY_HERMES = "Container stopped by Hermes"
+IDLE_TIMEOUT = "Idle timeout"
+EXITED = "Essential container in task exited"
 AUTO_SHUTDOWN_MINUTES = "20"
+_BY_THE_PLATFORM = (STOPPED_BY_HERMES, IDLE_TIMEOUT)
 
 
 class StartFailed(Exception):
@@ -37,6 +40,14 @@ class EcsTask:
     last_status: str
     ip: str
     stopped_reason: str
+    exit_code: int | None = None
+
+    @property
+    def crashed(self) -> bool:
+        """Whether it ended without having gone to sleep and without having been told to by the platform."""
+        if self.last_status != "STOPPED" or self.stopped_reason in _BY_THE_PLATFORM:
+            return False
+        return self.stopped_reason != EXITED or self.exit_code != 0
 
 
 class EcsTasks:
@@ -132,6 +143,7 @@ def _task(told: "TaskTypeDef") -> EcsTask:
         last_status=told.get("lastStatus", ""),
         ip=_address(told),
         stopped_reason=told.get("stoppedReason", ""),
+        exit_code=next((part["exitCode"] for part in told.get("containers", []) if "exitCode" in part), None),
     )
 
 

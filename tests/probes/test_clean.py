@@ -17,7 +17,13 @@ NO_OCCASION = {
     "lambda": {"SR-10", "SA-03", "AR-05", "AR-06"},
 }
 #: As few as a crowd may be, for time's sake.
-FEW = {"STRESS_COUNT": "5", "RAPID_COUNT": "4", "RAPID_SPAN_S": "1"}
+FEW = {
+    "STRESS_COUNT": "5",
+    "RAPID_COUNT": "4",
+    "RAPID_SPAN_S": "1",
+    "BENCHMARK_STARTS": "2",
+    "BENCHMARK_CREATIONS": "3",
+}
 #: Checked only while some other probe happens to have a container up.
 PERHAPS = {"AR-11"}
 #: Ways to wake that this dialect has not, and to come back that the sandbox has not by default.

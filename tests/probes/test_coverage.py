@@ -9,7 +9,7 @@ from synthetics.model.check import Effect
 
 README = Path(probes.__file__).with_name("README.md").read_text()
 ROW = re.compile(r"^\| ([A-Z]+-\d+) \| ([a-z–-]+) \| (yes)? ?\| (.+) \|$", re.MULTILINE)
-WATCHED = ("CS", "SP", "CC", "FR", "CH", "AR", "SR", "SA", "SV", "LR", "AS", "SH", "INT", "MP", "INF")
+WATCHED = ("CS", "SP", "CC", "FR", "CH", "PB", "AR", "SR", "SA", "SV", "LR", "AS", "SH", "INT", "MP", "INF")
 
 
 def rows() -> dict[str, tuple[str, bool, str]]:
