@@ -98,11 +98,11 @@ def _clean_refusals(refused: Sequence[Asked]) -> None:
 
 
 async def _nothing_made_for(ctx: Context, refused: Sequence[Asked]) -> None:
-    """A session that was refused may have a row that is over, but none that lives on."""
-    if not refused:
-        return
+    """A session that Hermes refused may have a row that is over, but none that lives on."""
     web = ctx.platform
-    users = {web.hermes.user(f"{one.user}-{ctx.tag}") for one in refused}
+    users = {web.hermes.user(f"{one.user}-{ctx.tag}") for one in refused if one.clean}
+    if not users:
+        return
 
     async def alive() -> list[SessionRow]:
         rows = await web.tables.sessions_of_client(web.client_id)
