@@ -9,7 +9,7 @@ import pytest
 
 import probes
 from tests.support.database import NewDatabase
-from tests.support.monitor import left_behind
+from tests.support.monitor import FEW, left_behind
 from tests.support.sandbox import RunningSandbox
 from tests.support.service import Environment, assert_nothing_runs_in, call, environment
 
@@ -37,7 +37,9 @@ def test_all_probes_pass_on_a_healthy_platform_and_every_case_is_accounted_for(
     tmp_path: Path, platform: RunningSandbox
 ) -> None:
     # No database is named: the embedded one is started under the state directory, and stopped.
-    told = call(tmp_path, environment(tmp_path, platform.environment), "run", "--all", "--json", within=180.0)
+    told = call(
+        tmp_path, environment(tmp_path, {**platform.environment, **FEW}), "run", "--all", "--json", within=180.0
+    )
 
     found = document(told)
     assert told.returncode == 0, told.stderr

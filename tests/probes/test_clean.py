@@ -8,21 +8,13 @@ from synthetics.contract.probe import Probe
 from synthetics.model.check import CheckOutcome
 from synthetics.model.run import Outcome, Run
 from tests.probes.conftest import QUIET
-from tests.support.monitor import Watch, found, left_behind
+from tests.support.monitor import FEW, Watch, found, left_behind
 from tests.support.sandbox import RunningSandbox
 
 #: Cases that a healthy platform, seen through this dialect, gives no occasion to check.
 NO_OCCASION = {
     "path": {"SR-04", "SR-05", "SR-06", "SR-10", "SA-03", "LR-01", "LR-02", "LR-03", "LR-04", "LR-05"},
     "lambda": {"SR-10", "SA-03", "AR-05", "AR-06"},
-}
-#: As few as a crowd may be, for time's sake.
-FEW = {
-    "STRESS_COUNT": "5",
-    "RAPID_COUNT": "4",
-    "RAPID_SPAN_S": "1",
-    "BENCHMARK_STARTS": "2",
-    "BENCHMARK_CREATIONS": "3",
 }
 #: Checked only while some other probe happens to have a container up.
 PERHAPS = {"AR-11"}

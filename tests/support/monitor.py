@@ -20,6 +20,14 @@ from tests.support.engine import DictLedger, Uncounted, nobody_asks
 from tests.support.sandbox import RunningSandbox
 
 CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+#: As few as a crowd may be, for time's sake.
+FEW = {
+    "STRESS_COUNT": "5",
+    "RAPID_COUNT": "4",
+    "RAPID_SPAN_S": "1",
+    "BENCHMARK_STARTS": "2",
+    "BENCHMARK_CREATIONS": "3",
+}
 
 
 class Monitor:
