@@ -119,11 +119,11 @@ async def one_word_for_it(ctx: Context, brief: Brief) -> None:
         await ctx.pause(max(timedelta(0), over - ctx.now()))
         told = await _agreed(ctx, brief.session_id)
         check.saw(status=told.status, listed=told.listed)
-        expect.true(
-            f"what Hermes says of a session whose time is over ({told})",
-            told.agrees,
-            wanted="its status and its list of active sessions to agree",
-        )
+        if not told.agrees:
+            raise Unexpected(
+                "unexpected: what Hermes says of a session whose time is over: wanted its status and its list "
+                f"of active sessions to agree, got {told}"
+            )
         await web.tables.delete_session_rows(brief.session_id)
 
 

@@ -93,7 +93,7 @@ def _clean_refusals(refused: Sequence[Asked]) -> None:
     if unclean:
         raise Unexpected(
             f"unexpected: refusals when many ask at once: wanted errors with a status and a message, got "
-            f"{len(unclean)} of another kind: {unclean[0].refusal}"
+            f"{len(unclean)} of another kind: {' '.join(str(unclean[0].refusal).split())}"
         )
 
 
