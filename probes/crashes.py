@@ -1,7 +1,7 @@
 """A container that crashes, and what must be as it was when it is back (FR-01, FR-04, CH-03)."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 
@@ -23,6 +23,7 @@ FILES = ("package.json", FILE)
 #: How long the first of two who wake a crashed container waits before they hang up.
 HASTY = timedelta(milliseconds=100)
 NO_CRASH = "no container was there to crash, see FR-01"
+UNMARKED = "no task bears its id or its session's, and others' tasks are not stopped"
 NOT_BACK = "the container did not come back in time, see FR-01"
 #: States of a container's row in which resume-preview would start nothing, or somebody starts already.
 _BUSY = frozenset({"running", "idle", "stopping", "starting"})
@@ -69,8 +70,9 @@ class Crash:
 
 
 async def crashes(ctx: Context, chat: Chat) -> Crash | None:
-    """The chat's container is up, has its work saved, and is stopped from outside; None if it never was up."""
+    """The chat's container is up, has its work saved, and is stopped from outside; None if it was not."""
     web = ctx.platform
+    crash, reason = None, NO_CRASH
     with ctx.check("FR-01") as check:
         await chats.until_ready(ctx, chat.row)
         await chats.map_thread(ctx, chat)  # so that it stays awake, and can be woken by its thread
@@ -86,31 +88,42 @@ async def crashes(ctx: Context, chat: Chat) -> Crash | None:
         files = await _files(ctx, workspace)
         if FILE not in files:
             check.degrade(f"a lost workspace, cloned anew, would not be seen: {refusal or f'no {FILE}'}")
-        before = await _rows(ctx, chat, container_id)
         tasks = await _tasks(ctx, chat, container_id)
-        if not tasks:
-            raise Unexpected(
-                f"unexpected: tasks of container {container_id}, which answers: wanted one that can be told by "
-                "its tags or its environment, got none"
-            )
-        sent, sent_at = ctx.instant(), ctx.now()
-        for task in tasks:
-            await web.tasks.stop(task, REASON)
-        ended = await ctx.sighting(
-            lambda: asyncio.gather(*(web.tasks.describe(task.arn) for task in tasks)),
-            until=lambda views: all(map(_ended, views)),
-            within=web.settings.task_stop_wait,
-            what=f"tasks of container {container_id} stopped",
-            pace=DEAR,
-        )
-        arns = frozenset(task.arn for task in tasks)
-        check.saw(container=container_id, tasks=sorted(arns), files=list(files))
-        crash = Crash(chat, container_id, before, workspace, files, arns, sent, sent_at, ended.at)
-    if check.failed:
-        ctx.skip("FR-04", NO_CRASH)
-        ctx.skip("CH-03", NO_CRASH)
-        return None
+        check.saw(container=container_id, tasks=[task.arn for task in tasks], files=list(files))
+        if tasks:
+            crash = await _stopped(ctx, chat, container_id, tasks, workspace, files)
+        else:
+            check.degrade(f"container {container_id} was not stopped: {UNMARKED}")
+            reason = UNMARKED
+    if crash is None:
+        ctx.skip("FR-04", reason)
+        ctx.skip("CH-03", reason)
     return crash
+
+
+async def _stopped(
+    ctx: Context,
+    chat: Chat,
+    container_id: str,
+    tasks: Sequence[TaskView],
+    workspace: Workspace | None,
+    files: tuple[str, ...],
+) -> Crash:
+    """Stop the container's tasks, and wait until ECS tells that they have ended."""
+    web = ctx.platform
+    before = await _rows(ctx, chat, container_id)
+    sent, sent_at = ctx.instant(), ctx.now()
+    for task in tasks:
+        await web.tasks.stop(task, REASON)
+    ended = await ctx.sighting(
+        lambda: asyncio.gather(*(web.tasks.describe(task.arn) for task in tasks)),
+        until=lambda views: all(map(_ended, views)),
+        within=web.settings.task_stop_wait,
+        what=f"tasks of container {container_id} stopped",
+        pace=DEAR,
+    )
+    arns = frozenset(task.arn for task in tasks)
+    return Crash(chat, container_id, before, workspace, files, arns, sent, sent_at, ended.at)
 
 
 def _ended(task: TaskView | None) -> bool:
