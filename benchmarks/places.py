@@ -55,6 +55,9 @@ PLACES: dict[str, Place] = {
         },
         parameters={"amount": 40.0},
     ),
+    # A day is not waited for: an orphan is old here when it is a second old.
+    "orphans-kept": Place(monitor={"MAX_QUEUE_AGE_HOURS": "0.0001", "QUEUE_CLEANUP_EVERY_HOURS": "0.0001"}),
+    "queues-outlive-last-session": Place(sandbox={"queue_cleanup_on": "session-close"}),
     "activate-hangs": Place(monitor={"ACTIVATE_TIMEOUT_S": "1", "TARGET_WARM_START_S": "0.5"}),
 }
 
@@ -65,5 +68,6 @@ def place_of(spec: FaultSpec) -> Place:
         return PLACES[spec.name]
     if spec.name in _TALKING:
         return _TALKATIVE
-    behind = {"SR-04", "SR-05", "SR-06", "LR-01", "LR-02", "LR-03", "LR-04", "LR-05"}
+    behind = {f"SR-{n:02}" for n in (4, 5, 6)} | {f"LR-{n:02}" for n in range(1, 6)}
+    behind |= {f"TH-{n:02}" for n in (1, 2, 3, 4, 8)}  # that generation makes threads of mails' ids
     return _ROUTER if set(spec.breaks) <= behind else _USUAL

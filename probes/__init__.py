@@ -7,19 +7,23 @@ from probes.alb_routing import alb_routing
 from probes.auto_sleep import auto_sleep
 from probes.cold_start import cold_start
 from probes.concurrent_sessions import concurrent_sessions
+from probes.container_lifecycle import container_lifecycle
 from probes.container_sharing import container_sharing
 from probes.failure_recovery import failure_recovery
 from probes.infrastructure import infrastructure
 from probes.interrupts import interrupts
+from probes.mail_to_preview import mail_to_preview
 from probes.messages import messages
 from probes.platform import WebordinaryPlatform
 from probes.platform.settings import PlatformSettings
 from probes.platform.settings import load as load_settings
+from probes.queue_sets import queue_sets
 from probes.resumption_logic import resumption_logic
 from probes.session_persistence import session_persistence
 from probes.session_resumption import session_resumption
 from probes.session_routing import session_routing
 from probes.start_benchmarks import start_benchmarks
+from probes.thread_identity import thread_identity
 from probes.wake_router import wake_router
 from synthetics.contract.platform import Platform
 from synthetics.contract.probe import Probe
@@ -40,6 +44,10 @@ CATALOGUE: tuple[Probe, ...] = (
     container_sharing,
     interrupts,
     messages,
+    queue_sets,
+    container_lifecycle,
+    thread_identity,
+    mail_to_preview,
 )
 
 #: What the demo runs again and again: starts and wakes. All others together would make these few wait.

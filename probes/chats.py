@@ -8,7 +8,7 @@ from functools import partial
 
 from probes.diagnosis import why_not_ready
 from probes.looks import RouterLooks
-from probes.platform import Context
+from probes.platform import Context, pages
 from probes.platform.dialects import FileCheck, RoutingDialect
 from probes.platform.phases import Instants, start_phases
 from probes.platform.values import Activation, Reply, SessionRow, TaskView
@@ -230,6 +230,30 @@ async def until_ready(ctx: Context, session: SessionRow, *, within: timedelta | 
     except TimedOut as error:
         cause, evidence = await why_not_ready(ctx, session)
         raise TimedOut(f"{error}; {cause}", **{**error.evidence, **evidence}) from error
+
+
+async def site_seen(ctx: Context, url: str) -> Sighting[Reply]:
+    """The first page of the site at this address. Raises TimedOut, saying what was shown in its place."""
+    web = ctx.platform
+    last = None
+
+    async def look() -> Reply:
+        nonlocal last
+        last = await web.alb.preview(url)
+        return last
+
+    try:
+        return await ctx.sighting(
+            look,
+            until=pages.is_the_site,
+            within=web.settings.container_ready_timeout,
+            what=f"preview {url} answering 200 with a page of the site",
+        )
+    except TimedOut as error:
+        shown = pages.not_the_site(last) if last is not None and last.status == 200 else None
+        if shown is None:
+            raise
+        raise TimedOut(f"{error}; that is {shown}", **error.evidence) from error
 
 
 async def start_of(ctx: Context, session: SessionRow, instants: Instants, *, until: float) -> tuple[Phase, ...]:

@@ -14,7 +14,7 @@ from probes.timings import COLD_START, SHUTDOWN, WARM_START
 from synthetics.contract import expect
 from synthetics.contract.probe import Price, ProbeSpec, Severity, Step, probe
 from synthetics.contract.waiting import DEAR, Sighting
-from synthetics.errors import PlatformError, TimedOut, Unexpected
+from synthetics.errors import PlatformError, Unexpected
 from synthetics.model.timing import ZERO, Phase
 
 NONSENSE = Step("nonsense_is_refused", budget=timedelta(seconds=5))
@@ -181,7 +181,7 @@ async def preview_appears(ctx: Context, chat: Chat, ready: Sighting[Reply], *, c
     with ctx.check("CS-08") as check:
         url = chat.asked.preview_url or await chats.preview_of(ctx, chat)
         check.saw(preview_url=url)
-        preview = await _site_seen(ctx, url)
+        preview = await chats.site_seen(ctx, url)
         if not pages.says_html(preview.value):
             kind = preview.value.header("content-type")
             check.degrade(f"type of the preview: wanted text/html, got {kind!r}, so browsers must guess")
@@ -208,30 +208,6 @@ async def preview_appears(ctx: Context, chat: Chat, ready: Sighting[Reply], *, c
             if unseen:
                 check.degrade(unseen)
     return unseen
-
-
-async def _site_seen(ctx: Context, url: str) -> Sighting[Reply]:
-    """The first page of the site at this address. Raises TimedOut, saying what was shown in its place."""
-    web = ctx.platform
-    last = None
-
-    async def look() -> Reply:
-        nonlocal last
-        last = await web.alb.preview(url)
-        return last
-
-    try:
-        return await ctx.sighting(
-            look,
-            until=pages.is_the_site,
-            within=web.settings.container_ready_timeout,
-            what=f"preview {url} answering 200 with a page of the site",
-        )
-    except TimedOut as error:
-        shown = pages.not_the_site(last) if last is not None and last.status == 200 else None
-        if shown is None:
-            raise
-        raise TimedOut(f"{error}; that is {shown}", **error.evidence) from error
 
 
 def _shows_the_site(what: str, reply: Reply) -> None:

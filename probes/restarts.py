@@ -1,7 +1,11 @@
-"""Stopping everything that works for this run, as a scale-down does, so that it must come back."""
+"""Stopping what works for this run, one container or all, so that it must come back."""
 
+from functools import partial
+
+from probes.container_sharing import tasks_of
 from probes.platform import Context
-from synthetics.contract.waiting import DEAR
+from probes.platform.values import TaskView
+from synthetics.contract.waiting import DEAR, Sighting
 
 REASON = "Synthetic monitoring: the container is stopped"
 
@@ -31,3 +35,18 @@ async def stop_everything(ctx: Context) -> None:
             what=f"task {arn.rsplit('/', 1)[-1]} stopped",
             pace=DEAR,
         )
+
+
+async def stop_container(ctx: Context, container_id: str) -> Sighting[TaskView | None]:
+    """Stop the container's tasks, and see that the last one has stopped. Raises TimedOut."""
+    web = ctx.platform
+    for task in await tasks_of(ctx, container_id):
+        await web.tasks.stop(task, REASON)
+        seen = await ctx.sighting(
+            partial(web.tasks.describe, task.arn),
+            until=lambda found: found is None or found.stopped,
+            within=web.settings.task_stop_wait,
+            what=f"{task} of container {container_id} stopped",
+            pace=DEAR,
+        )
+    return seen

@@ -52,6 +52,17 @@ FILE_CHECK = TimingSpec(
     "How long it takes to see whether a file is in the workspace of a container that is up.",
     target=timedelta(seconds=2),
 )
+QUEUE_CLEANUP = TimingSpec(
+    "queue_cleanup",
+    "From a container having ended, or its last chat, to its queues being gone.",
+    target=timedelta(seconds=5),
+)
+MAIL_TO_PREVIEW = TimingSpec(
+    "mail_to_preview",
+    "From putting a mail on the mail queue to the first 200 of the preview that comes of it.",
+    phases=START_PHASES,
+    target=timedelta(seconds=60),
+)
 
 
 def restart(*paths: str) -> TimingSpec:

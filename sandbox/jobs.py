@@ -22,9 +22,12 @@ from sandbox.workspace import workspace_path
 CONTAINER_CLEANUP_EVERY = 10 * 60.0
 IDLE_FOR = 20 * 60.0
 QUEUE_CLEANUP_EVERY = 6 * 3600.0
-SWALLOW_EVERY = 20.0
+MISBEHAVE_EVERY = 20.0
+FORGET_EVERY = 1.0
 STALE_AFTER = 24 * 3600.0
 """All in seconds of the platform."""
+FORGOTTEN = "forgotten-site-somebody"
+"""The container whose queue a broken cleanup passes over."""
 IN_USE = ("running", "starting", "idle", "stopping")
 
 
@@ -51,13 +54,15 @@ class Jobs:
         self._faults = faults
         self._truth = truth
         self._running: set[asyncio.Task[None]] = set()
+        self._forgotten = ""
         self._queue_name = re.compile(rf"{re.escape(settings.queue_prefix)}-(input|output|dlq)-(.+)")
 
     def start(self) -> None:
-        """Begin the periodic jobs: two, and one that does something only on a broken platform."""
+        """Begin the periodic jobs: two, and two that do something only on a broken platform."""
         self._run(self._every(CONTAINER_CLEANUP_EVERY, self.clean_containers))
         self._run(self._every(QUEUE_CLEANUP_EVERY, self.clean_queues))
-        self._run(self._every(SWALLOW_EVERY, self.swallow_unserved))
+        self._run(self._every(MISBEHAVE_EVERY, self.swallow_unserved))
+        self._run(self._every(FORGET_EVERY, self.forget_a_queue))
 
     async def close(self) -> None:
         for job in self._running:
@@ -83,7 +88,7 @@ class Jobs:
                 await self._tables.containers.update(row, stopped, only_if={"containerId": container})
             served = await self._tables.sessions.having("containerId", container) if crashed else []
             expired = await self._expire_sessions(container, task_arn)
-            if self._settings.queue_cleanup_on == "container-termination":
+            if self._settings.queue_cleanup_on == "container-termination" and not self._leaves_queues(row):
                 await self._queues.remove(container)
             if crashed:
                 await self._lose(row or {}, served)
@@ -102,6 +107,10 @@ class Jobs:
         if client and self._faults.strikes("workspace-lost-after-crash", client=client) is not None:
             path = workspace_path(self._settings, client, text(row, "userId"), text(row, "projectId"))
             await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)
+
+    def _leaves_queues(self, row: Row | None) -> bool:
+        client = text(row, "clientId") if row is not None else ""
+        return self._faults.strikes("queues-outlive-container", client=client) is not None
 
     async def _expire_sessions(self, container: str, task_arn: str) -> int:
         expired = 0
@@ -145,7 +154,7 @@ class Jobs:
                     await self._tables.containers.delete(row)
         for name in await self._queues.names():
             found = self._queue_name.fullmatch(name)
-            if found is None or found[2] in in_use:
+            if found is None or found[2] in in_use or found[2] == self._forgotten:
                 continue
             if await self._queues.age_seconds(name) > self._settings.seconds(STALE_AFTER):
                 await self._queues.remove_queue(name)
@@ -162,6 +171,17 @@ class Jobs:
                 continue
             if self._faults.strikes("unserved-command-swallowed", client=found[2]) is not None:
                 await self._queues.empty(name)
+
+    async def forget_a_queue(self) -> None:
+        """Let a queue without a container lie about, as long as the cleanup is to pass one over."""
+        forgets = self._faults.is_on("orphans-kept")
+        name = self._queues.name("input", FORGOTTEN)
+        if forgets and not self._forgotten:
+            self._forgotten = FORGOTTEN
+            await self._queues.make_bare(name)
+        elif self._forgotten and not forgets:
+            self._forgotten = ""
+            await self._queues.remove_queue(name)
 
     def _age(self, epoch_ms: int) -> float:
         """Seconds of the platform since an instant in a row."""

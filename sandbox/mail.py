@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from email import message_from_string
@@ -13,6 +13,8 @@ from functools import partial
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from sandbox.faults import Faults
+from sandbox.faults.mail import OF_THREADS
 from sandbox.hermes import names
 from sandbox.hermes.answers import HermesError, now_ms
 from sandbox.hermes.cloud import Cloud, CloudError, Row, Value, text
@@ -58,8 +60,11 @@ def mime_of(body: object) -> str:
     return json.dumps(body)
 
 
-def read_mail(mime: str, dialect: str) -> Mail:
-    """Who writes, to which thread, and what: identity by the intake of the dialect (contract §8.2)."""
+def read_mail(mime: str, dialect: str, *, broken: Collection[str] = ()) -> Mail:
+    """Who writes, to which thread, and what: identity by the intake of the dialect (contract §8.2).
+
+    `broken` are the faults by which the second intake goes wrong about the thread.
+    """
     message = message_from_string(mime, policy=mail_policy)
     sender, subject = str(message.get("From", "")), str(message.get("Subject", ""))
     written = _written(message)
@@ -79,7 +84,7 @@ def read_mail(mime: str, dialect: str) -> Mail:
         client=client,
         project=project,
         user=names.user_part(address) or "user",
-        thread=names.thread_hash(_source_id(message)),
+        thread=_thread(message, client, broken),
         instruction=written.strip() or NO_INSTRUCTION,
         sender=sender,
         subject=subject,
@@ -105,12 +110,23 @@ def _addressed(to: str, subject: str) -> tuple[str, str]:
     return (found[1], found[2]) if found else ("default", "project")
 
 
-def _source_id(message: EmailMessage) -> str:
+def _thread(message: EmailMessage, client: str, broken: Collection[str]) -> str:
+    """The thread of a mail: of its first reference, the mail it answers or its own id; else one of its own."""
     references = str(message.get("References", "")).split()
-    for candidate in (*references[:1], message.get("In-Reply-To"), message.get("Message-ID")):
-        if candidate:
-            return str(candidate).strip()
-    return f"{now_ms()}"
+    answered, own = message.get("In-Reply-To"), message.get("Message-ID")
+    if "thread-of-last-reference" in broken and answered:
+        references = []
+    if "thread-ignores-answered-mail" in broken and not references:
+        answered = None
+    for source in (*references[:1], answered, own):
+        if source:
+            if "thread-of-new-mail-at-random" in broken and source is own:
+                return names.new_chat_thread()
+            keeps = "thread-keeps-brackets" in broken
+            return names.thread_hash(f"<{str(source).strip()}>" if keeps else str(source).strip())
+    if "nameless-mails-share-a-thread" in broken:
+        return names.thread_hash(client)
+    return names.lonely_thread(now_ms())
 
 
 def _thread_in_reply(message: EmailMessage) -> str:
@@ -138,9 +154,11 @@ class MailIntake:
         queues: Queues,
         sessions: Sessions,
         resume: Resume,
+        faults: Faults,
         truth: Truth,
     ) -> None:
         self._settings = settings
+        self._faults = faults
         self._sqs = cloud.sqs
         self._cloud = cloud
         self._tables = tables
@@ -172,14 +190,22 @@ class MailIntake:
 
     async def take(self, body: object) -> None:
         """Read one envelope and do what its mail asks for."""
-        mail = read_mail(mime_of(body), self._settings.routing_dialect)
+        mime, dialect = mime_of(body), self._settings.routing_dialect
+        mail = read_mail(mime, dialect)
+        if broken := self._broken(mail.client):
+            mail = read_mail(mime, dialect, broken=broken)
         self._truth.write("mail.received", client=mail.client, thread=mail.thread)
+        if self._faults.strikes("mail-lost", client=mail.client) is not None:
+            return
         mapping = await self._tables.mappings.row(mail.thread)
         session = await self._sessions.find(text(mapping, "sessionId")) if mapping is not None else None
         if mapping is None or session is None:
             await self._open(mail)
         else:
             await self._continue(mail, session, mapping)
+
+    def _broken(self, client: str) -> list[str]:
+        return [fault for fault in OF_THREADS if self._faults.strikes(fault, client=client) is not None]
 
     async def _open(self, mail: Mail) -> None:
         first = f"Email from {mail.sender}: {mail.subject}" if mail.user == "email-user" else mail.instruction

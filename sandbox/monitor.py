@@ -61,6 +61,9 @@ def monitor_settings(settings: SandboxSettings) -> dict[str, str]:
         "CONTAINER_READY_TIMEOUT": _millis(_scaled(settings, 60.0)),
         "SESSION_EXPIRY_TIMEOUT": _millis(idle + _scaled(settings, 10.0)),
         "SCALE_DOWN_TIMEOUT": _millis(_scaled(settings, 30.0)),
+        "QUEUE_DELETION_LAG_S": f"{_scaled(settings, 60.0):g}",
+        "MAX_QUEUE_AGE_HOURS": f"{settings.seconds(24.0):g}",
+        "QUEUE_CLEANUP_EVERY_HOURS": f"{settings.seconds(6.0):g}",
         "SUBNETS": "subnet-sandbox",
         "SANDBOX_CONTROL_URL": settings.control_url,
     } | {name: f"{_scaled(settings, seconds):g}" for name, seconds in TARGETS.items()}

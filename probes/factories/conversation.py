@@ -70,25 +70,45 @@ class Factory(Protocol):
 async def known_queues(ctx: Context, container_id: str) -> QueueSet:
     """The container's queue set, once it is there. Raises Unexpected naming the queues that are missing."""
     web = ctx.platform
+    named = web.queues.names(container_id)
+    names = (named.input, named.output, named.dlq)
+    missing = [*names]
+
+    async def look() -> QueueSet | None:
+        # A container that ends takes its queues along: what was there once is not what is missing.
+        urls = {name: await web.queues.url(name) for name in names}
+        absent = [name for name, url in urls.items() if url is None]
+        missing[:] = absent if len(absent) < len(missing) else missing
+        there = [url for url in urls.values() if url is not None]
+        return QueueSet(container_id, *there) if len(there) == len(names) else None
+
     try:
         found = await ctx.eventually(
-            lambda: web.queues.find(container_id),
+            look,
             until=lambda queues: queues is not None,
             within=web.settings.target_warm_start,
             what=f"queues of container {container_id}",
             pace=DEAR,
         )
     except TimedOut as error:
-        names = web.queues.names(container_id)
-        missing = [it for it in (names.input, names.output, names.dlq) if not await web.queues.exists(it)]
+        others = await _queues_in_their_place(ctx, container_id)
+        likely = "a platform whose activate makes none is watched with SESSION_FACTORY=direct"
+        if others or len(missing) < len(names):
+            likely = f"there are {', '.join(others)}" if others else "the others were there"
         raise Unexpected(
             f"unexpected: queues of container {container_id}: wanted input, output and dlq, "
-            f"missing {', '.join(missing)}; a platform whose activate makes none is watched with "
-            "SESSION_FACTORY=direct",
+            f"missing {', '.join(missing)}; {likely}",
             missing=missing,
+            there=others,
         ) from error
     assert found is not None
     return found
+
+
+async def _queues_in_their_place(ctx: Context, container_id: str) -> list[str]:
+    """The queues that bear this run's tag, with or without the container's own name."""
+    queues = ctx.platform.queues
+    return sorted({*await queues.bearing(ctx.tag), *await queues.bearing(container_id)})
 
 
 async def closed_over(ctx: Context, conversation: Conversation) -> None:

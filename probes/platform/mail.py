@@ -17,7 +17,10 @@ _DOMAIN = "monitor.example"
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A mail of ours: `thread` is the chat thread that a G2 intake makes of it (contract §8.3)."""
+    """A mail of ours: `thread` is the chat thread that a G2 intake makes of it (contract §8.3).
+
+    Empty where the mail tells nothing that a thread could be made of.
+    """
 
     message_id: str
     thread: str
@@ -51,11 +54,16 @@ class Mail:
         subject: str = "A change to my site",
         in_reply_to: str | None = None,
         references: tuple[str, ...] = (),
+        nameless: bool = False,
     ) -> Letter:
-        """A mail to be sent; `in_reply_to` and `references` are message ids, brackets included."""
-        client, message_id = self.client_id, make_msgid(domain=_DOMAIN)
+        """A mail to be sent; `in_reply_to` and `references` are message ids as they are to be written.
+
+        A nameless one has no Message-ID.
+        """
+        client, message_id = self.client_id, self.new_id()
         message = EmailMessage()
-        message["Message-ID"] = message_id
+        if not nameless:
+            message["Message-ID"] = message_id
         message["Date"] = format_datetime(self._clock.now())
         message["From"] = sender = f"{client}@{_DOMAIN}"
         message["To"] = f"edit@{client}-{project}.{self._settings.mail_domain}"
@@ -65,15 +73,20 @@ class Mail:
         if references:
             message["References"] = " ".join(references)
         message.set_content(text)
-        source = next(iter(references), None) or in_reply_to or message_id
-        return Letter(message_id, chat_thread(source), sender, message.as_string())
+        source = next(iter(references), None) or in_reply_to or ("" if nameless else message_id)
+        return Letter(message_id, chat_thread(source) if source else "", sender, message.as_string())
+
+    @staticmethod
+    def new_id() -> str:
+        """The id of a mail that nobody has sent yet, brackets included."""
+        return make_msgid(domain=_DOMAIN)
 
     async def send(self, letter: Letter) -> str:
         """Put the letter on the mail queue as SES tells of a received mail; the message's id there.
 
         Written down first: a session may come of it whether we are told so or not.
         """
-        details = {"client": self.client_id, "thread": letter.thread}
+        details = {"client": self.client_id} | ({"thread": letter.thread} if letter.thread else {})
         await self._guard.belongings.intend("session", self.client_id, **details)
         self._guard.belongings.adopt("thread", letter.thread)
         self._guard.own("mail", letter.sender.partition("@")[0])

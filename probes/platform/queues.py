@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from probes.platform.aws import Aws, AwsClients, AwsError
@@ -113,6 +113,32 @@ class Queues:
             ids = (name.removeprefix(head) for name in listed)
             found |= {it for it in ids if it == client_id or it.startswith(f"{client_id}-")}
         return found
+
+    async def bearing(self, mark: str) -> list[str]:
+        """The names of all queues of the platform with `mark` in them, however wrong they are otherwise."""
+        return sorted(name for name in await self.listed(self._settings.queue_prefix) if mark in name)
+
+    async def of_containers(self) -> dict[str, list[str]]:
+        """The queues of all containers there are, whoever made them: the containers' ids and their queues."""
+        pattern = re.compile(rf"{re.escape(self._settings.queue_prefix)}(?:input|output|dlq)-(.+)")
+        found: dict[str, list[str]] = {}
+        for name in await self.listed(self._settings.queue_prefix):
+            if told := pattern.fullmatch(name):
+                found.setdefault(told[1], []).append(name)
+        return found
+
+    async def made(self, name: str) -> datetime | None:
+        """When the queue was made, as SQS says; None if it is gone."""
+        url = await self.url(name)
+        if url is None:
+            return None
+        try:
+            told = await self.attributes(url)
+        except AwsError as error:
+            if error.code in ABSENT:
+                return None
+            raise
+        return datetime.fromtimestamp(float(told["CreatedTimestamp"]), UTC)
 
     async def attributes(self, url: str) -> dict[str, str]:
         """Everything SQS tells about a queue (contract §4.1), as SQS spells it."""

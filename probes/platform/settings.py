@@ -206,6 +206,11 @@ class PlatformSettings(BaseModel):
         alias="max_queue_age_hours",
         description="Hours: when an orphaned queue may be deleted.",
     )
+    queue_cleanup_every: Hours = Field(
+        timedelta(hours=6),
+        alias="queue_cleanup_every_hours",
+        description="Hours: how often the platform looks for orphaned queues.",
+    )
     stale_threshold: Hours = Field(
         timedelta(hours=24),
         alias="stale_threshold_hours",
@@ -291,6 +296,11 @@ class PlatformSettings(BaseModel):
         le=100,
         alias="benchmark_creations",
         description="PB-02: how many creations are compared.",
+    )
+    queue_deletion_lag: Seconds = Field(
+        _seconds(60),
+        alias="queue_deletion_lag_s",
+        description="How long SQS may go on answering for a queue that was deleted.",
     )
     task_stop_wait: Seconds = Field(
         _seconds(120), alias="task_stop_wait_s", description="How long a stopped task may take to be gone."

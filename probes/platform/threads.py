@@ -8,8 +8,12 @@ _LENGTH = 8
 
 def chat_thread(source_id: str) -> str:
     """The thread of a mail's id (its first reference, the mail it answers, or its own), of SMS or of a chat."""
-    stripped = source_id.strip().removeprefix("<").removesuffix(">")
-    return urlsafe_b64encode(hashlib.sha256(stripped.encode()).digest()).decode()[:_LENGTH]
+    return hashed(source_id.strip().removeprefix("<").removesuffix(">"))
+
+
+def hashed(text: str) -> str:
+    """The text's hash as threads are named by it, whatever brackets it has."""
+    return urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).decode()[:_LENGTH]
 
 
 def sms_source(one: str, other: str) -> str:

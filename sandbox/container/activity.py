@@ -116,10 +116,17 @@ class Sleeper:
             await asyncio.to_thread(row.stopping)
         except AWS_ERRORS as error:
             log.warning("ERROR writing the row: %s", error)
+        await self._leave(f"Auto-save: Container sleeping at {datetime.now(UTC).isoformat()}")
+
+    async def shut_down(self) -> None:
+        """Leave because somebody said so."""
+        await self._leave("Auto-save: Container shutdown")
+
+    async def _leave(self, message: str) -> None:
         if self._faults.strikes("work-lost-on-sleep", client=self._launch.client) is not None:
             await self._workspace.discard()
-            return
-        await self.save(f"Auto-save: Container sleeping at {datetime.now(UTC).isoformat()}")
+        else:
+            await self.save(message)
 
     async def _write_activity(self, row: ContainerRow) -> None:
         if self._activity.last - self._written < self._settings.seconds(WRITE_EVERY_SECONDS):

@@ -62,7 +62,7 @@ class Container:
             working.result()
             return 0
         log.info("told to stop")
-        await self._sleeper.save("Auto-save: Container shutdown")
+        await self._sleeper.shut_down()
         return 0
 
     async def _work(self, serving: Callable[[], None]) -> None:

@@ -1,9 +1,23 @@
 """Every fault there is, family by family."""
 
-from sandbox.faults import commands, infrastructure, recovery, routing, sharing, starting, waking, workspace
+from sandbox.faults import (
+    commands,
+    infrastructure,
+    lifecycle,
+    mail,
+    queues,
+    recovery,
+    routing,
+    sharing,
+    starting,
+    waking,
+    workspace,
+)
 from sandbox.faults.spec import FaultSpec, UnknownFault, unknown
 
-_FAMILIES = (starting, waking, workspace, commands, sharing, routing, infrastructure, recovery)
+_STARTS = (starting, waking, workspace)
+_CHATS = (commands, sharing, queues, lifecycle, mail)
+_FAMILIES = (*_STARTS, *_CHATS, routing, infrastructure, recovery)
 FAULTS: dict[str, FaultSpec] = {spec.name: spec for family in _FAMILIES for spec in family.FAULTS}
 
 

@@ -82,8 +82,12 @@ FAULTS = (
     FaultSpec(
         "never-sleeps",
         ("CS-01", "CS-03", "CC-08", "CL-04", "AS-05"),
-        "An idle container stays awake.",
+        "A container that is idle, or that nobody uses any more, stays.",
         touches=("FR-03",),
     ),
-    FaultSpec("work-lost-on-sleep", ("AS-06", "CL-05"), "Unsaved work is thrown away when a container sleeps."),
+    FaultSpec(
+        "work-lost-on-sleep",
+        ("AS-06", "CL-05"),
+        "Unsaved work is thrown away when a container sleeps or is told to end.",
+    ),
 )

@@ -123,7 +123,8 @@ class Containers:
             row = await self._settled(identity.container)
             if row is not None and text(row, "status") in ALIVE:
                 task = await self._tasks.describe(text(row, "taskArn"))
-                if task is not None and task.last_status == "RUNNING":
+                alive = task is not None and task.last_status == "RUNNING"
+                if alive or self._faults.strikes("stale-row-trusted", client=identity.owner.client) is not None:
                     return await self._reuse(identity, row)
             return await self._start(identity, row)
 
@@ -299,7 +300,7 @@ class Containers:
         async with self._locks.held(container):
             await self.uncount(container, session)
             row = await self.row(container)
-            if row is None or await self._used_by_others(container, session):
+            if row is None or await self._stays(row, session):
                 return
             if text(row, "status") in (*ALIVE, "starting"):
                 stopping: dict[str, Value] = {"status": "stopping", "stoppedAt": now_ms()}
@@ -311,12 +312,22 @@ class Containers:
         """Take back an `assign`; a session that was never counted here changes nothing."""
         if session in self._counted:
             self._counted.discard(session)
+            if self._faults.strikes("session-not-counted-off", client=container) is not None:
+                return
             key: Row = {"containerId": container}
             await self._tables.containers.update(key, add={"sessionCount": -1}, only_if=key)
 
     def forget(self, session: str) -> None:
         """The session's container is gone and its count with it."""
         self._counted.discard(session)
+
+    async def _stays(self, row: Row, session: str) -> bool:
+        """Whether a container is let live when this session on it closes."""
+        container, client = text(row, "containerId"), text(row, "clientId")
+        if self._faults.is_on("never-sleeps", client=client):
+            return True
+        used = await self._used_by_others(container, session)
+        return used and self._faults.strikes("container-ends-with-first-chat", client=client) is None
 
     async def _used_by_others(self, container: str, session: str) -> bool:
         sessions = await self._tables.sessions.having("containerId", container)

@@ -2,11 +2,14 @@
 
 import base64
 import hashlib
+import random
 import re
+import string
 import uuid
 
 from sandbox.settings import SandboxSettings
 
+BASE36 = string.digits + string.ascii_lowercase
 LONGEST_CONTAINER_ID = 61
 """A queue's name has at most 80 characters, and `webordinary-output-` takes 19 of them."""
 
@@ -30,6 +33,15 @@ def thread_hash(source_id: str) -> str:
     stripped = source_id.removeprefix("<").removesuffix(">")
     digest = hashlib.sha256(stripped.encode()).digest()
     return base64.urlsafe_b64encode(digest).decode()[:8]
+
+
+def lonely_thread(epoch_ms: int) -> str:
+    """The chat thread of a message that tells nothing of one (contract §8.3)."""
+    digits, left = "", epoch_ms
+    while left:
+        left, digit = divmod(left, 36)
+        digits = BASE36[digit] + digits
+    return digits + "".join(random.choices(BASE36, k=4))
 
 
 def user_part(user: str) -> str:

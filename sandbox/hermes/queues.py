@@ -8,6 +8,7 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sandbox.faults import Faults, Value
 from sandbox.hermes.cloud import Cloud, CloudError, Row, text
 from sandbox.hermes.tables import Table, Tables
 from sandbox.settings import SandboxSettings
@@ -43,11 +44,12 @@ class QueueSet:
 class Queues:
     """Makes, finds, uses and removes queue sets."""
 
-    def __init__(self, cloud: Cloud, tables: Tables, settings: SandboxSettings) -> None:
+    def __init__(self, cloud: Cloud, tables: Tables, settings: SandboxSettings, faults: Faults) -> None:
         self._cloud = cloud
         self._sqs = cloud.sqs
         self._tracking: Table = tables.tracking
         self._prefix = settings.queue_prefix
+        self._faults = faults
 
     def name(self, kind: str, container: str) -> str:
         return f"{self._prefix}-{kind}-{container}"
@@ -67,6 +69,9 @@ class Queues:
         return await self._ensured(container, owner)
 
     async def _ensured(self, container: str, owner: Owner) -> QueueSet:
+        known = await self._tracking.rows(container)
+        if known and self._faults.is_on("queue-missing", client=owner.client):
+            return _told(known[-1])  # it trusts what is written down
         dlq = await self._create(self.name("dlq", container), owner, visibility="60", dlq=True)
         arn = await self._arn(dlq)
         redrive = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": RECEIVES_BEFORE_DLQ})
@@ -75,9 +80,14 @@ class Queues:
             output=await self._create(self.name("output", container), owner, visibility="300"),
             dlq=dlq,
         )
-        if not await self._tracking.rows(container):
+        if not known and not self._struck("queues-not-written-down", owner):
             await self._track(container, owner, made)
+        if missing := self._struck("queue-missing", owner):
+            await self.remove_queue(self.name(str(missing["kind"]), container))
         return made
+
+    def _struck(self, fault: str, owner: Owner) -> dict[str, Value] | None:
+        return self._faults.strikes(fault, client=owner.client)
 
     async def _create(
         self, name: str, owner: Owner, *, visibility: str, redrive: str = "", dlq: bool = False
@@ -89,6 +99,8 @@ class Queues:
         }
         if redrive:
             attributes["RedrivePolicy"] = redrive
+        if wrong := self._struck("queue-attribute-wrong", owner):
+            attributes[str(wrong["attribute"])] = str(wrong["value"])  # type: ignore[index]
         tags = {
             "Project": "Webordinary",
             "ManagedBy": "Hermes",
@@ -177,6 +189,10 @@ class Queues:
             url = (await self._cloud.call(self._sqs.get_queue_url, QueueName=name))["QueueUrl"]
             await self._cloud.call(self._sqs.purge_queue, QueueUrl=url)
 
+    async def make_bare(self, name: str) -> None:
+        """Make a queue as SQS makes it when nothing is asked for, and write it down nowhere."""
+        await self._cloud.call(self._sqs.create_queue, QueueName=name)
+
     async def names(self) -> list[str]:
         """The names of all queues of containers."""
         paginator = self._sqs.get_paginator("list_queues")
@@ -199,6 +215,10 @@ class Queues:
                 raise
             return 0.0
         return time.time() - float(answer["Attributes"]["CreatedTimestamp"])
+
+
+def _told(row: Row) -> QueueSet:
+    return QueueSet(text(row, "inputQueueUrl"), text(row, "outputQueueUrl"), text(row, "dlqQueueUrl"))
 
 
 def command(

@@ -24,13 +24,15 @@ class Hermes:
 
     def __init__(self, settings: SandboxSettings, cloud: Cloud, faults: Faults, truth: Truth) -> None:
         self.tables = Tables(cloud, settings)
-        self.queues = Queues(cloud, self.tables, settings)
-        self.tasks = EcsTasks(cloud, settings)
+        self.queues = Queues(cloud, self.tables, settings, faults)
+        self.tasks = EcsTasks(cloud, settings, faults)
         self.locks = ContainerLocks()
         self.containers = Containers(settings, self.tables, self.queues, self.tasks, self.locks, faults, truth)
         self.sessions = Sessions(settings, cloud, self.tables, self.queues, self.containers, faults, truth)
         self.resume = Resume(settings, self.tables, self.sessions, self.containers, faults, truth)
-        self.mail = MailIntake(settings, cloud, self.tables, self.queues, self.sessions, self.resume, truth)
+        self.mail = MailIntake(
+            settings, cloud, self.tables, self.queues, self.sessions, self.resume, faults, truth
+        )
         health = Health(settings, cloud, self.tables, faults)
         self._server = serving.server(Routes(self.sessions, self.resume, health, self.mail, faults).app())
         self._serving: asyncio.Task[None] | None = None

@@ -122,9 +122,10 @@ class Sessions:
         session = names.new_session_id()
         chat_thread = wish.chat_thread or names.new_chat_thread()
         wish = replace(wish, chat_thread=chat_thread)
-        container = self._container_of(wish, session)
+        container = await self._elsewhere(self._container_of(wish, session))
         owner = Owner(wish.client, wish.project, wish.user)
         queues = await self._queues.ensure(container, owner)
+        await self._make_needless_queues(container, chat_thread, owner)
         branch = names.branch_of(chat_thread)
         row: Row = {
             "sessionId": session,
@@ -146,10 +147,30 @@ class Sessions:
             row["metadata"] = dict(wish.metadata)
         if self._faults.strikes("ttl-missing", client=wish.client) is not None:
             del row["ttl"]
+        if self._faults.strikes("session-told-wrong-queue", client=wish.client) is not None:
+            row["inputQueueUrl"] = f"{queues.input}-of-old"
         await self._tables.sessions.put(row)
         self._truth.write("row.written", session=session, client=wish.client, container=container)
         identity = Identity(container, owner, session, chat_thread)
         return Opened(session, chat_thread, wish, row, queues, identity)
+
+    async def _elsewhere(self, container: str) -> str:
+        """The container itself, or another one if it has stopped and that fault strikes."""
+        if not self._faults.is_on("restart-under-another-id", client=container):
+            return container
+        row = await self._containers.row(container)
+        if row is None or text(row, "status") != "stopped":
+            return container
+        struck = self._faults.strikes("restart-under-another-id", client=container) is not None
+        return names.queue_safe(f"{container}-again") if struck else container
+
+    async def _make_needless_queues(self, container: str, chat_thread: str, owner: Owner) -> None:
+        """A further set of queues for a session that is not its container's first, if that fault strikes."""
+        if not self._faults.is_on("queue-set-per-session", client=owner.client):
+            return
+        others = await self._tables.sessions.having("containerId", container)
+        if others and self._faults.strikes("queue-set-per-session", client=owner.client) is not None:
+            await self._queues.ensure(names.queue_safe(f"{container}-{chat_thread}"), owner)
 
     def _container_of(self, wish: Wish, session: str) -> str:
         """The id of the session's container, unless a fault puts it into one that is not its own."""
@@ -266,6 +287,8 @@ class Sessions:
     async def deactivate(self, session: str) -> Row:
         """Drain and close a session; its container stops if no other session uses it."""
         row = await self.find(session)
+        if row is None and self._faults.strikes("cleanup-of-nobody-fails", client=session) is not None:
+            raise HermesError(500, "Failed to deactivate session: its queues do not exist")
         if row is not None and text(row, "status") not in OVER:
             await self._tables.sessions.update(row, {"status": "draining"}, only_if=_same(row))
             self._truth.write("session.draining", session=session)
@@ -287,7 +310,10 @@ class Sessions:
 
     async def _remove_unused_queues(self, container: str) -> None:
         others = await self._tables.sessions.having("containerId", container)
-        if all(text(other, "status") in OVER for other in others):
+        if any(text(other, "status") not in OVER for other in others):
+            return
+        client = text(others[0], "clientId") if others else ""
+        if self._faults.strikes("queues-outlive-last-session", client=client) is None:
             await self._queues.remove(container)
 
     async def expire(self, row: Row) -> bool:

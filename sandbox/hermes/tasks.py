@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sandbox.faults import Faults
 from sandbox.hermes.cloud import Cloud, CloudError
 from sandbox.hermes.queues import Owner, QueueSet
 from sandbox.settings import CONTAINER_NAME, REGION, SandboxSettings
@@ -53,10 +54,11 @@ class EcsTask:
 class EcsTasks:
     """RunTask, DescribeTasks and StopTask for edit containers."""
 
-    def __init__(self, cloud: Cloud, settings: SandboxSettings) -> None:
+    def __init__(self, cloud: Cloud, settings: SandboxSettings, faults: Faults) -> None:
         self._cloud = cloud
         self._ecs = cloud.ecs
         self._settings = settings
+        self._faults = faults
 
     async def run(self, identity: Identity, queues: QueueSet) -> EcsTask:
         """Start one task; raises StartFailed with the reason if ECS will not."""
@@ -68,6 +70,8 @@ class EcsTasks:
             "UserId": identity.owner.user,
             "ManagedBy": "Hermes",
         }
+        if missing := self._faults.strikes("task-tag-missing", client=identity.owner.client):
+            tags.pop(str(missing["tag"]), None)
         try:
             answer = await self._cloud.call(
                 self._ecs.run_task,

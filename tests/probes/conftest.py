@@ -10,7 +10,7 @@ from tests.support.monitor import watch
 from tests.support.sandbox import RunningSandbox
 
 #: These talk to containers again and again, which would be asleep by then on `platform`: see `talkative`.
-TALKING = {"container-sharing", "interrupts", "messages"}
+TALKING = {"container-sharing", "interrupts", "messages", "queue-sets", "container-lifecycle"}
 QUIET = tuple(probe for probe in probes.CATALOGUE if probe.name not in TALKING)
 
 __all__ = ["QUIET", "TALKING", "platform", "talkative", "watch"]

@@ -13,7 +13,10 @@ from tests.support.sandbox import RunningSandbox
 
 #: Cases that a healthy platform, seen through this dialect, gives no occasion to check.
 NO_OCCASION = {
-    "path": {"SR-04", "SR-05", "SR-06", "SR-10", "SA-03", "LR-01", "LR-02", "LR-03", "LR-04", "LR-05"},
+    "path": {
+        *("SR-04", "SR-05", "SR-06", "SR-10", "SA-03", "LR-01", "LR-02", "LR-03", "LR-04", "LR-05"),
+        *("TH-01", "TH-02", "TH-03", "TH-04", "TH-08"),
+    },
     "lambda": {"SR-10", "SA-03", "AR-05", "AR-06"},
 }
 #: Checked only while some other probe happens to have a container up.

@@ -8,8 +8,13 @@ from probes.cases import CASES
 from synthetics.model.check import Effect
 
 README = Path(probes.__file__).with_name("README.md").read_text()
-ROW = re.compile(r"^\| ([A-Z]+-\d+) \| ([a-z–-]+) \| (yes)? ?\| (.+) \|$", re.MULTILINE)
-WATCHED = ("CS", "SP", "CC", "FR", "CH", "PB", "AR", "SR", "SA", "SV", "LR", "AS", "SH", "INT", "MP", "INF")
+ROW = re.compile(r"^\| ([A-Z0-9]+-\d+) \| ([a-z–-]+) \| (yes)? ?\| (.+) \|$", re.MULTILINE)
+WATCHED = (
+    *("CS", "SP", "CC", "FR", "CH", "PB", "AR", "SR", "SA", "SV", "LR", "AS"),
+    *("SH", "INT", "MP", "QM", "CL", "TH", "E2E", "INF"),
+)
+#: Autoscaling by the platform's own metric takes minutes of a platform of one's own.
+NOT_YET = {"E2E-02"}
 
 
 def rows() -> dict[str, tuple[str, bool, str]]:
@@ -19,7 +24,7 @@ def rows() -> dict[str, tuple[str, bool, str]]:
 
 
 def test_every_case_of_a_watched_family_is_accounted_for() -> None:
-    watched = {case for case in CASES if case.split("-")[0] in WATCHED}
+    watched = {case for case in CASES if case.split("-")[0] in WATCHED} - NOT_YET
 
     assert set(rows()) == watched
 

@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 
 import pytest
 
-import probes
 from benchmarks.suite import run_together
 from probes.container_sharing import container_sharing
 from probes.interrupts import interrupts
@@ -13,12 +12,11 @@ from sandbox.faults import fault_spec
 from synthetics.contract.probe import Probe
 from synthetics.model.check import CheckOutcome
 from synthetics.model.run import Outcome
-from tests.probes.conftest import TALKING
 from tests.probes.test_clean import timings_add_up
 from tests.support.monitor import Watch, failed, found, left_behind
 from tests.support.sandbox import RunningSandbox
 
-TALKERS = [probe for probe in probes.CATALOGUE if probe.name in TALKING]
+TALKERS = [container_sharing, interrupts, messages]
 #: A broken platform is waited for as long as promised, and here that is short.
 HASTY = {"TARGET_RESPONSE_S": "3", "COMMAND_COUNT": "2", "RESPONSE_WAIT_S": "1"}
 

@@ -1,6 +1,7 @@
 """Mail intake: envelopes, identities and threads of contract §8; ids of §1.4; a mail that becomes a session."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -123,3 +124,32 @@ def test_a_mail_becomes_a_session_and_a_reply_a_command(sandbox: RunningSandbox)
             TableName=sandbox.settings.thread_mapping_table, Key={"threadId": {"S": thread}}
         )
         visitor.deactivate(session)
+
+
+def test_mails_that_tell_nothing_of_a_thread_are_strangers_to_each_other() -> None:
+    nameless = mail().replace("Message-ID: <m1@x>\r\n", "")
+    threads = {read_mail(nameless, "lambda").thread for _ in range(5)}
+    assert len(threads) == 5
+    assert all(re.fullmatch("[0-9a-z]{12,13}", thread) for thread in threads)
+
+
+REPLY = mail(more="References: <first@x> <second@x>\r\nIn-Reply-To: <second@x>\r\n")
+
+
+@pytest.mark.parametrize(
+    ("fault", "written", "thread"),
+    [
+        ("thread-of-last-reference", REPLY, thread_hash("second@x")),
+        ("thread-ignores-answered-mail", mail(more="In-Reply-To: <first@x>\r\n"), thread_hash("m1@x")),
+        ("thread-keeps-brackets", mail(), thread_hash("<<m1@x>>")),
+        ("nameless-mails-share-a-thread", mail(subject="[a/b] x").replace("Message-ID", "X"), thread_hash("a")),
+    ],
+)
+def test_faults_of_threads(fault: str, written: str, thread: str) -> None:
+    assert read_mail(written, "lambda", broken=[fault]).thread == thread
+    assert read_mail(written, "lambda").thread != thread
+
+
+def test_a_new_mail_may_get_a_thread_at_random() -> None:
+    assert read_mail(mail(), "lambda", broken=["thread-of-new-mail-at-random"]).thread != thread_hash("m1@x")
+    assert read_mail(REPLY, "lambda", broken=["thread-of-new-mail-at-random"]).thread == thread_hash("first@x")

@@ -10,7 +10,7 @@ from sandbox.faults import Faults
 from sandbox.hermes.cloud import Cloud
 from sandbox.hermes.queues import Owner
 from sandbox.hermes.service import Hermes
-from sandbox.jobs import Jobs
+from sandbox.jobs import FORGOTTEN, Jobs
 from sandbox.truth import Truth
 from tests.sandbox.visitor import Visitor, millis
 from tests.support.sandbox import RunningSandbox, StartSandbox, until
@@ -147,3 +147,23 @@ async def test_forgotten_queues_are_deleted_when_they_are_a_day_old(
 
         assert {name.rpartition("-")[2] for name in visitor.queue_names()} == {"used"}
         sandbox.sqs.get_queue_url(QueueName=sandbox.settings.email_queue_name)
+
+
+async def test_a_forgotten_queue_lies_about_only_while_it_is_to_be_forgotten(
+    sandbox: RunningSandbox, hermes: Hermes
+) -> None:
+    jobs = jobs_of(hermes, sandbox, speed=1e-6)
+    name = hermes.queues.name("input", FORGOTTEN)
+    await jobs.forget_a_queue()
+    assert name not in await hermes.queues.names()
+
+    sandbox.set_fault("orphans-kept")
+    try:
+        await jobs.forget_a_queue()
+        await asyncio.sleep(0.1)  # older than the job lets orphans become at that speed
+        await jobs.clean_queues()
+        assert name in await hermes.queues.names()
+    finally:
+        sandbox.clear_faults()
+    await jobs.forget_a_queue()
+    assert name not in await hermes.queues.names()
