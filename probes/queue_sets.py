@@ -44,6 +44,7 @@ SPEC = ProbeSpec(
     price=Price.FAIR,
 )
 T = TypeVar("T")
+STOPPED = "its task had stopped"
 
 
 @probe(SPEC)
@@ -201,7 +202,7 @@ async def go_with_the_container(ctx: Context, one: Conversation) -> None:
         return
     ended = await stop_container(ctx, one.container_id)
     with ctx.check("QM-04") as check:
-        await queues_go(ctx, check, one, since=ended.after, ended=ended.at, after="its task had stopped")
+        await queues_go(ctx, check, one, since=ended.after, ended=ended.at, after=STOPPED)
 
 
 async def queues_go(
@@ -229,6 +230,12 @@ async def queues_go(
             pace=DEAR,
         )
     except TimedOut as error:
+        back = [task for task in await web.tasks.own(container_id=chat.container_id) if not task.leaving]
+        if back and after == STOPPED:
+            check.degrade(
+                f"the platform started the container again by itself ({back[0]}), which needs its queues"
+            )
+            return
         raise TimedOut(f"{error}; {await why_left(ctx, chat)}", **error.evidence) from error
     took = ctx.measure("queue_cleanup", since=since, until=gone).took
     check.saw(took=took)

@@ -118,6 +118,7 @@ async def each_finds_its_thread(ctx: Context, posted: list[Posted]) -> dict[str,
         for one in posted:
             if one.letter.thread not in sessions and (found := await session_of(ctx, one.letter.thread)):
                 sessions[one.letter.thread] = found
+                ctx.platform.mail.heard(one.letter)
         return [one.case for one in posted if one.letter.thread not in sessions]
 
     try:
@@ -150,6 +151,7 @@ async def judge(ctx: Context, one: Posted, session_id: str | None) -> None:
     instead = None
     for way, thread in one.instead.items():
         if await session_of(ctx, thread):
+            ctx.platform.mail.heard(one.letter)
             instead = f"{thread} (of {way})"
             break
     brackets = instead is not None and WITH_BRACKETS in instead
@@ -186,8 +188,10 @@ async def nameless_are_apart(ctx: Context, sessions: Mapping[str, str]) -> None:
     """TH-08: two mails without any id each begin a chat of their own, under a thread that none other has."""
     mail = ctx.platform.mail
     known = {*await came_of_mails(ctx), *sessions.values()}
-    for text in ("Add a page about nothing", "Add a page about nobody"):
-        await mail.send(mail.letter(text, project="site", nameless=True))
+    texts = ("Add a page about nothing", "Add a page about nobody")
+    letters = [mail.letter(text, project="site", nameless=True) for text in texts]
+    for letter in letters:
+        await mail.send(letter)
 
     async def fresh() -> list[SessionRow]:
         return [row for session, row in (await came_of_mails(ctx)).items() if session not in known]
@@ -200,6 +204,7 @@ async def nameless_are_apart(ctx: Context, sessions: Mapping[str, str]) -> None:
             what="two chats of two mails that tell nothing of a thread",
             pace=DEAR,
         )
+        mail.heard(*letters)
         threads = [(row.thread_id or row.edit_branch or "").removeprefix("thread-") for row in rows]
         check.saw(threads=threads)
         expect.true(f"threads of mails that tell nothing: {threads}", all(threads), wanted="a thread for each")

@@ -8,7 +8,7 @@ from probes.platform.dialects import RoutingDialect
 from probes.platform.mail import Letter
 from probes.platform.values import SessionRow
 from synthetics.contract.waiting import DEAR
-from synthetics.errors import ProbeBroken
+from synthetics.errors import PlatformError, ProbeBroken, TimedOut
 
 
 class Email:
@@ -61,15 +61,32 @@ class Email:
             of_client = await web.tables.sessions_of_client(web.mail.client_id)
             return next((row for row in of_client if row.session_id not in known), None)
 
-        row = await ctx.eventually(
-            look,
-            until=lambda row: row is not None,
-            within=web.settings.target_mail_to_preview,
-            what=f"a session for the mail {letter.message_id}",
-            pace=DEAR,
-        )
+        try:
+            row = await ctx.eventually(
+                look,
+                until=lambda row: row is not None,
+                within=web.settings.target_mail_to_preview,
+                what=f"a session for the mail {letter.message_id}",
+                pace=DEAR,
+            )
+        except TimedOut as error:
+            raise TimedOut(f"{error}; {await self._whereabouts()}", **error.evidence) from error
         assert row is not None
+        web.mail.heard(letter)
         return row
+
+    async def _whereabouts(self) -> str:
+        """What the mail queue tells of mails that nothing came of, in words."""
+        web = self._ctx.platform
+        try:
+            depth = await web.queues.depth(await web.mail.queue_url())
+        except PlatformError as error:
+            return f"and the mail queue could not be asked: {error}"
+        if depth.visible:
+            return f"{depth.visible} mails wait on the mail queue: nobody reads it, or not fast enough"
+        if depth.in_flight:
+            return f"{depth.in_flight} mails are being read, or failed and wait to be delivered again"
+        return "the mail queue is empty: the mail was read, and nothing came of it"
 
     async def close(self, conversation: Conversation) -> None:
         """No mail closes a chat: the session is deactivated. Raises PlatformError."""

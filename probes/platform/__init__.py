@@ -17,11 +17,13 @@ from probes.platform.webordinary import CONTAINER_KINDS, Context, Webordinary
 from synthetics.clock import SystemClock
 from synthetics.contract.platform import Finding, RunScope
 from synthetics.contract.tracing import Trace
-from synthetics.errors import ProbeBroken
+from synthetics.errors import PlatformError, ProbeBroken
 from synthetics.model.resource import Resource
 
 __all__ = ["Context", "Webordinary", "WebordinaryPlatform"]
 
+#: How long a mail that nothing was seen to come of may lie on its queue before it is read after all.
+MAIL_MAY_COME = timedelta(minutes=30)
 #: The contract's clean-up order (end of §13); what is not named here goes last.
 _ORDER = ("session", "mapping", "task", "queue_set", "tracking", "container", "workspace")
 
@@ -60,6 +62,12 @@ class WebordinaryPlatform:
             if resource.kind == "task":
                 await web.tasks.stop(resource.name)
             await web.removal.client(resource.details.get("client", web.client_id), _hints(resource))
+        until = resource.intended + MAIL_MAY_COME
+        if "mail" in resource.details and self._clock.now() < until:
+            raise PlatformError(
+                f"the mail {resource.details['mail']} may yet be read, though nothing (more) has come of it: "
+                f"looked after until {until:%H:%M:%S} UTC"
+            )
 
     def removal_order(self, kind: str) -> int:
         return _ORDER.index(kind) if kind in _ORDER else len(_ORDER)

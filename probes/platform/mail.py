@@ -40,6 +40,16 @@ class Mail:
         self._settings = settings
         self._guard = guard
         self._clock = clock
+        self._unheard: set[str] = set()
+
+    @property
+    def awaited(self) -> bool:
+        """Whether a letter was sent that nothing was seen to come of: it may yet, when the run is over."""
+        return bool(self._unheard)
+
+    def heard(self, *letters: Letter) -> None:
+        """Take note that sessions came of these letters."""
+        self._unheard.difference_update(letter.message_id for letter in letters)
 
     @property
     def client_id(self) -> str:
@@ -86,10 +96,12 @@ class Mail:
 
         Written down first: a session may come of it whether we are told so or not.
         """
-        details = {"client": self.client_id} | ({"thread": letter.thread} if letter.thread else {})
+        details = {"client": self.client_id, "mail": letter.message_id}
+        details |= {"thread": letter.thread} if letter.thread else {}
         await self._guard.belongings.intend("session", self.client_id, **details)
         self._guard.belongings.adopt("thread", letter.thread)
         self._guard.own("mail", letter.sender.partition("@")[0])
+        self._unheard.add(letter.message_id)
         url, body = await self.queue_url(), self._notification(letter)
         return await self._aws.call(
             "sqs:SendMessage",

@@ -117,13 +117,17 @@ class Webordinary:
             await belongings.created(entry, "container", container_id)
 
     async def clean_up(self) -> None:
-        """Remove everything this run made, and write down that it is gone. Raises PlatformError."""
+        """Remove everything this run made, and write down that it is gone. Raises PlatformError.
+
+        What a letter may yet lead to stays written down, for the sweep to look after.
+        """
         belongings = self.guard.belongings
         if not belongings.entered():
             return
         for client in sorted({self.client_id, *belongings.clients()}):
             await self.removal.client(client, self.known())
-        for kind, name in sorted(belongings.entered()):
+        may_come = {("session", self.mail.client_id)} if self.mail.awaited else set[tuple[str, str]]()
+        for kind, name in sorted(belongings.entered() - may_come):
             await belongings.gone(kind, name)
 
     def known(self) -> Known:

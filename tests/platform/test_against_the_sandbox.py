@@ -1,12 +1,14 @@
 """The clients against a platform that really runs: what they make is there, and all of it goes again."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from uuid import uuid4
 
 import pytest
 
-from probes.platform import WebordinaryPlatform
+from probes.platform import MAIL_MAY_COME, WebordinaryPlatform
 from probes.platform.commands import Command
 from probes.platform.phases import Instants, start_phases
 from probes.platform.settings import load
@@ -14,7 +16,7 @@ from probes.platform.values import SessionRow
 from probes.platform.workspace import Place
 from synthetics.clock import SystemClock
 from synthetics.contract.waiting import BLOCKING, FINE, Pace, sight
-from synthetics.errors import GuardRefused
+from synthetics.errors import GuardRefused, PlatformError
 from synthetics.model.resource import Resource, ResourceState
 from tests.platform.conftest import Run, opened
 from tests.support.sandbox import RunningSandbox
@@ -270,3 +272,43 @@ async def test_two_lost_answers_at_once_are_not_taken_for_one_another(sandbox: R
         rows = [await web.tables.session(each.session_id) for each in asked]
         assert [row.user_id for row in rows if row] == ["TEST_one", "TEST_two"]
         await web.clean_up()
+
+
+async def test_what_comes_of_a_mail_when_its_run_is_over_is_swept(
+    sandbox: RunningSandbox, sandboxed: Run
+) -> None:
+    web = sandboxed.web
+    sandbox.set_fault("mail-lost")
+    try:
+        await web.mail.send(letter := web.mail.letter("Add a page", project="site"))
+        await asyncio.to_thread(sandbox.wait_for, "mail.received", client=web.mail.client_id)
+    finally:
+        sandbox.clear_faults()
+    await web.clean_up()
+    assert sandboxed.ledger.gone_entries == set()
+    left = Resource(
+        uuid4(),
+        sandboxed.run_id,
+        "test",
+        web.client_id.removeprefix("syn-"),
+        "session",
+        web.mail.client_id,
+        ResourceState.INTENDED,
+        SystemClock().now(),
+        {"client": web.mail.client_id, "thread": letter.thread, "mail": letter.message_id},
+    )
+    platform = WebordinaryPlatform(load({}, sandbox.environment))
+    try:
+        with pytest.raises(PlatformError, match="may yet be read"):
+            await platform.remove(left)
+        await web.mail.send(letter)  # delivered again
+        look = partial(web.tables.sessions_of_client, web.mail.client_id)
+        await seen(look, bool, "a session", LOOK)
+        await platform.remove(replace(left, intended=left.intended - MAIL_MAY_COME))
+    finally:
+        await platform.close()
+
+    assert await web.tables.sessions_of_client(web.mail.client_id) == []
+    assert await web.tables.mapping(letter.thread) is None
+    assert not [task for task in await web.tasks.own(client_id=web.mail.client_id) if not task.leaving]
+    assert await web.queues.containers_with_queues(web.mail.client_id) == set()
