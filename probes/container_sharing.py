@@ -141,9 +141,11 @@ async def tasks_of(ctx: Context, container_id: str) -> list[TaskView]:
     async def look() -> list[TaskView]:
         row = await web.tables.container(container_id)
         named = row.task_arn if row else None
-        return [
-            task for task in await web.tasks.own() if container_id == task.container_id or task.arn == named
-        ]
+        own = await web.tasks.own(client_id=web.client_id, container_id=container_id)
+        found = [task for task in own if container_id == task.container_id or task.arn == named]
+        # A chat opened by mail may be another customer's, and a task need bear no tag: then its row names it.
+        told = await web.tasks.describe(named) if named and not found else None
+        return [told] if told is not None and not told.stopped else found
 
     try:
         return await ctx.eventually(

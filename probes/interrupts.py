@@ -102,14 +102,14 @@ async def cross_interrupt(ctx: Context, dialogue: Dialogue, running: Sent, other
         try:
             old = await heard(ctx, dialogue, running)
         except TimedOut as error:
-            await outlives(ctx, tasks)
+            await outlives(ctx, other, tasks)
             raise Unexpected(f"{error} (nor was it interrupted)", **error.evidence) from error
         check.saw(summary=old.response.summary, interrupted=old.response.interrupted)
         told_interrupted(check, old.response)
         await stays_in_grace(ctx, old, newer)
         succeeded("the command that interrupted", (await heard(ctx, dialogue, newer)).response)
         with ctx.check("INT-04") as calm:
-            left = {task.arn for task in await ctx.platform.tasks.own()}
+            left = {task.arn for task in await ctx.platform.tasks.own(client_id=other.client_id)}
             calm.saw(tasks=sorted(left))
             expect.true(
                 "the container's task after the interrupt", tasks <= left, wanted=f"still {sorted(tasks)}"
@@ -117,10 +117,11 @@ async def cross_interrupt(ctx: Context, dialogue: Dialogue, running: Sent, other
     return not check.failed
 
 
-async def outlives(ctx: Context, tasks: set[str]) -> None:
-    """INT-04: a task of the container still runs."""
+async def outlives(ctx: Context, chat: Conversation, tasks: set[str]) -> None:
+    """INT-04: a task of the chat's container still runs."""
     with ctx.check("INT-04"):
-        left = {task.arn for task in await ctx.platform.tasks.own() if task.running}
+        own = await ctx.platform.tasks.own(client_id=chat.client_id)
+        left = {task.arn for task in own if task.running}
         expect.true("the container's task after the interrupt", tasks & left, wanted=f"still {sorted(tasks)}")
 
 
