@@ -32,6 +32,8 @@ class Ailing:
 
     def forgets(self, action: str, body: bytes) -> bool:
         """Whether AWS says yes, and does nothing."""
+        if action == f"{_DYNAMODB}.DeleteItem" and _table(body) == self._settings.session_table:
+            return self._faults.strikes("session-delete-forgotten") is not None
         if action != f"{_DYNAMODB}.PutItem":
             return False
         lost = {

@@ -97,7 +97,9 @@ class Alb:
             return _HEALTHY
         if path.startswith("/api/"):
             return self._failing("api-paths-broken")
-        below = path.startswith("/session/") and not path.endswith("/health")
+        if path.startswith("/session/") and path.endswith("/health"):
+            return _HEALTHY if self._faults.strikes("ready-too-early") is not None else None
+        below = path.startswith("/session/")
         return self._failing("session-page-away") if below and path.count("/") > 2 else None
 
     def _failing(self, fault: str) -> Fixed | None:

@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from sandbox.container.git import GitError, Workspace
 from sandbox.container.launch import Launch
 from sandbox.container.rows import ContainerRow
-from sandbox.faults import Faults
+from sandbox.faults import Faults, amount
 from sandbox.settings import SandboxSettings
 from sandbox.truth import Truth
 
@@ -90,9 +90,7 @@ class Sleeper:
             await self._write_activity(self._row)
             if self._activity.idle_seconds < limit:
                 continue
-            if self._faults.strikes(
-                "never-sleeps", client=self._launch.client
-            ) is not None or await self._mappings(self._row):
+            if self._struck("never-sleeps") or await self._mappings(self._row):
                 self._activity.touch()
             elif self._activity.idle_seconds >= limit:
                 break
@@ -116,6 +114,10 @@ class Sleeper:
             await asyncio.to_thread(row.stopping)
         except AWS_ERRORS as error:
             log.warning("ERROR writing the row: %s", error)
+        wrong_way = self._faults.strikes("sleeps-by-a-wrong-way", client=self._launch.client)
+        if wrong_way is not None:
+            await asyncio.to_thread(row.starting)
+            await asyncio.sleep(amount(wrong_way))
         await self._leave(f"Auto-save: Container sleeping at {datetime.now(UTC).isoformat()}")
 
     async def shut_down(self) -> None:
@@ -123,13 +125,16 @@ class Sleeper:
         await self._leave("Auto-save: Container shutdown")
 
     async def _leave(self, message: str) -> None:
-        if self._faults.strikes("work-lost-on-sleep", client=self._launch.client) is not None:
+        if self._struck("work-lost-on-sleep"):
             await self._workspace.discard()
+        elif self._struck("commits-when-clean"):
+            await self._workspace.commit_all(message)
         else:
             await self.save(message)
 
     async def _write_activity(self, row: ContainerRow) -> None:
-        if self._activity.last - self._written < self._settings.seconds(WRITE_EVERY_SECONDS):
+        soon = self._activity.last - self._written < self._settings.seconds(WRITE_EVERY_SECONDS)
+        if soon and not self._struck("activity-noted-always"):
             return
         self._written = self._activity.last
         try:
@@ -138,11 +143,16 @@ class Sleeper:
             log.warning("ERROR writing activity: %s", error)
 
     async def _mappings(self, row: ContainerRow) -> int:
+        if self._struck("sleeps-with-threads"):
+            return 0
         try:
             return await asyncio.to_thread(row.mappings)
         except AWS_ERRORS as error:
             log.warning("ERROR counting sessions: %s", error)
             return COUNT_UNKNOWN
+
+    def _struck(self, fault: str) -> bool:
+        return self._faults.strikes(fault, client=self._launch.client) is not None
 
     def _tell(self, event: str, **fields: str) -> None:
         self._truth.write(

@@ -57,10 +57,12 @@ class Workspace:
 
     async def save(self, message: str) -> str | None:
         """Commit everything there is and return the commit; None if there was nothing to commit."""
-        if not await self.dirty():
-            return None
+        return await self.commit_all(message) if await self.dirty() else None
+
+    async def commit_all(self, message: str) -> str:
+        """Commit everything there is, be it nothing, and return the commit."""
         await self._run("add", "--all")
-        await self._run("commit", "--quiet", "--message", message)
+        await self._run("commit", "--quiet", "--allow-empty", "--message", message)
         return await self.head()
 
     async def head(self) -> str:

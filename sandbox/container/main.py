@@ -41,7 +41,9 @@ class Container:
         faults = Faults(settings.directory, seed=settings.seed)
         self._faults = faults
         protected = frozenset(launch.get("GIT_PROTECTED_BRANCHES", "main,master,production").split(","))
-        path = workspace_path(settings, launch.client, launch.user, launch.project)
+        shared = faults.strikes("users-share-workspace", client=launch.client) is not None
+        user = "everyone" if shared else launch.user
+        path = workspace_path(settings, launch.client, user, launch.project)
         self._workspace = Workspace(path, protected=protected)
         self._executor = Executor(settings, launch, self._workspace, faults)
         self._site = Site(settings, launch, self._workspace, self._executor, self._activity, faults)

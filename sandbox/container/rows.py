@@ -53,6 +53,10 @@ class ContainerRow:
         """Say that this container is about to sleep."""
         self._update(status="stopping", stoppedAt=_millis(), only_if_there=True)
 
+    def starting(self) -> None:
+        """Say that this container starts, which it does not."""
+        self._update(status="starting", only_if_there=True)
+
     def mappings(self) -> int:
         """How many chats are mapped to this container."""
         container = self._launch.container_id

@@ -9,13 +9,14 @@ from sandbox.faults import (
     recovery,
     routing,
     sharing,
+    sleeping,
     starting,
     waking,
     workspace,
 )
 from sandbox.faults.spec import FaultSpec, UnknownFault, unknown
 
-_STARTS = (starting, waking, workspace)
+_STARTS = (starting, waking, sleeping, workspace)
 _CHATS = (commands, sharing, queues, lifecycle, mail)
 _FAMILIES = (*_STARTS, *_CHATS, routing, infrastructure, recovery)
 FAULTS: dict[str, FaultSpec] = {spec.name: spec for family in _FAMILIES for spec in family.FAULTS}

@@ -75,7 +75,7 @@ FAULTS = (
     FaultSpec("wake-starts-two-tasks", ("SR-08",), "One wake starts two tasks.", touches=("CH-03",)),
     FaultSpec(
         "stuck-starting",
-        ("SR-01", "SR-10"),
+        ("SR-01", "SR-10", "AS-01"),
         "The container row stays `starting` though the task runs.",
         touches=("FR-01", "PB-01"),
     ),

@@ -195,6 +195,8 @@ class Sessions:
         container = opened.identity.container
         try:
             start = await self._containers.ensure(opened.identity)
+            if self._faults.strikes("activate-starts-two-tasks", client=opened.wish.client) is not None:
+                await self._containers.start_another(opened.identity, start.queues)
             await self._containers.assign(container, opened.session)
             if not await self._attach(opened.row, start):
                 await self._containers.release(container, opened.session)  # closed before there was a container
