@@ -44,6 +44,7 @@ PLACES: dict[str, Place] = {
         monitor={"TARGET_CONCURRENT_CREATION_S": "1", "TARGET_WARM_START_S": "1"}, parameters={"amount": 40.0}
     ),
     "response-late": replace(_TALKATIVE, parameters={"amount": 6.0}),
+    "interrupt-slow": Place(sandbox=_TALKATIVE.sandbox),
     # A few calls only: cleaning up takes many.
     "aws-slow": Place(monitor={"TARGET_AWS_S": "0.3"}, parameters={"amount": 10.0, "times": 6}),
     "creations-slow-down": Place(

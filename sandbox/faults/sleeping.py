@@ -37,7 +37,7 @@ FAULTS = (
         "users-share-workspace",
         ("CC-07",),
         "All users of a customer work in one workspace.",
-        touches=("CS-01", "SP", "SH-04", "AS-06", "AS-08", "MP", "INT", "FR-01", "CL-05"),
+        touches=("CS-01", "CC-02", "SP", "SH-04", "AS-06", "AS-08", "MP", "INT", "FR-01", "CL-05"),
     ),
     FaultSpec(
         "activate-starts-two-tasks",

@@ -19,14 +19,14 @@ EVERYWHERE = {"cold-start", "session-resumption", "session-routing", "auto-sleep
 @pytest.mark.parametrize(
     ("settings", "besides"),
     [
-        ({"activate_mode": "sync", "session_key": "simple"}, set()),
+        ({"activate_mode": "sync", "session_key": "simple"}, {"resumption-logic"}),
         (
             {"container_id_form": "client-thread-user", "workspace_layout": "client/projectId"},
             {"session-persistence", "concurrent-sessions"},
         ),
         (
             {"container_id_form": "session-id", "starting_page_status": 503, "routing_dialect": "lambda"},
-            {"alb-routing"},
+            {"alb-routing", "wake-router"},
         ),
     ],
     ids=["sync-simple", "client-thread-user-client-projectId", "session-id-503-lambda"],
