@@ -13,18 +13,20 @@ each on a sandbox of its own. Exits 0 if all that is required holds of what was 
 
 import argparse
 import asyncio
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from platform import python_version
 from typing import Any
 
 import probes
 from benchmarks import matrix
 from benchmarks.findings import Detection, Kept, seen, troubles
-from benchmarks.machine import a_monitor, a_sandbox, conditions
+from benchmarks.machine import a_monitor, a_sandbox
 from benchmarks.places import Kind, Place, place_of
 from benchmarks.suite import run_together
 from probes.cases import CASES
@@ -159,7 +161,7 @@ def main(given: Sequence[str] | None = None) -> int:
     kept = Kept(arguments.kept)
     known = set() if arguments.again else {one.fault for one in kept.found(arguments.fault)}
     wanted = [FAULTS[name] for name in arguments.fault if name not in known]
-    before, found = conditions(), list[Detection]()
+    found = list[Detection]()
 
     def told(detection: Detection) -> None:
         kept.keep(detection)
@@ -174,14 +176,15 @@ def main(given: Sequence[str] | None = None) -> int:
     for line in troubles(found, FAULTS):
         print(f"\n{line}")
     if arguments.write:
-        _write(kept.found(FAULTS), before)
+        _write(kept.found(FAULTS))
     if not all(one.holds for one in found):
         return MISSED
     return HOLDS if len(found) == len(wanted) else UNFINISHED
 
 
-def _write(detections: Sequence[Detection], machine: str) -> None:
+def _write(detections: Sequence[Detection]) -> None:
     watched = {case.id: probe.name for probe in probes.CATALOGUE for case in probe.spec.cases}
+    machine = f"{os.cpu_count()} cores, Python {python_version()}"
     PAGE.write_text(matrix.page(detections, specs=FAULTS, cases=CASES, watched=watched, machine=machine))
 
 

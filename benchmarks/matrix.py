@@ -17,8 +17,8 @@ named it; then it was switched off, and what had told of it ran again. A fault i
 breaks failed (or was degraded, where the fault does no more than that), no case failed which it does not
 explain, all passed afterwards, and nothing was left on the platform.
 
-{tried} faults of {known} were tried; {caught} were caught, {slow} needed a second or third run.
-The machine: {machine}.
+{tried} faults of {known} were tried; {caught} were caught, {slow} needed a second or third run. The survey is
+made in pieces, each fault on a sandbox by itself, but beside other work of its machine ({machine}).
 
 ## Faults
 

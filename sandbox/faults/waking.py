@@ -30,6 +30,12 @@ FAULTS = (
         "A wake is refused with 500, and not a word of the reason.",
         touches=WAKING,
     ),
+    FaultSpec(
+        "refusal-leaves-starting",
+        ("SR-10",),
+        "A start is refused for want of room, and the container's row goes on saying that it starts.",
+        touches=("*",),
+    ),
     FaultSpec("keepalive-refused", ("SA-05",), "Keepalive answers 500.", touches=("SP-03",)),
     FaultSpec(
         "wakes-only-once",

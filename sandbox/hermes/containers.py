@@ -161,6 +161,8 @@ class Containers:
     async def _start(self, identity: Identity, row: Row | None) -> Start:
         queues = await self._queues.ensure(identity.container, identity.owner)
         await self._write_starting(identity, queues, row)
+        if self._faults.strikes("refusal-leaves-starting", client=identity.owner.client) is not None:
+            raise StartFailed("Capacity is unavailable at this time")
         try:
             task = await self._tasks.run(identity, queues)
         except StartFailed:
