@@ -294,25 +294,30 @@ async def _as_it_was(ctx: Context, crash: Crash) -> None:
 
 
 async def _changed(ctx: Context, crash: Crash) -> list[str]:
-    """What the rows say differently than before, once those who write them have had their time."""
+    """What the rows say differently than before, once those who write them have had their time.
 
-    async def look() -> list[str]:
+    Whoever brings the session back writes to its row after its container answers: until the row is in use
+    again, it says nothing of that yet.
+    """
+
+    async def look() -> tuple[list[str], bool]:
         now, before = await _rows(ctx, crash.chat, crash.container_id), crash.before
         found = differences("session", before.session, now.session)
         if before.container is not None:
             found += differences("container", before.container, now.container, tolerated={"created_at"})
-        return found
+        return found, now.session is not None and now.session.terminal
 
     try:
-        return await ctx.eventually(
+        changed, _ = await ctx.eventually(
             look,
-            until=lambda changed: not changed,
+            until=lambda seen: seen == ([], False),
             within=ctx.platform.settings.index_lag,
             what="rows as before",
             pace=DEAR,
         )
     except TimedOut:
-        return await look()
+        changed, _ = await look()
+    return changed
 
 
 def differences(
