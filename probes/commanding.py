@@ -32,6 +32,17 @@ async def two_chats(factory: Factory) -> tuple[Conversation, Conversation]:
     return await factory.open(Who(thread="one")), await factory.open(Who(thread="two"))
 
 
+async def open_awake(ctx: Context, factory: Factory, thread: str) -> Conversation:
+    """A chat whose thread is mapped where that may be done, so that its container stays awake while we look."""
+    chat = await factory.open(Who(thread=thread))
+    mapped = chat.row.thread_id or chat.thread
+    if ctx.platform.settings.isolated and await ctx.platform.tables.mapping(mapped) is None:
+        await ctx.platform.tables.put_mapping(
+            mapped, session_id=chat.session_id, container_id=chat.container_id
+        )
+    return chat
+
+
 def create(file: str, ctx: Context) -> str:
     """The short instruction to make a file."""
     return f'Create {file} with content "written by {ctx.tag}"'

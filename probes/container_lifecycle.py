@@ -4,10 +4,10 @@ from datetime import timedelta
 
 from probes import chats
 from probes.cases import cases
-from probes.commanding import unshared
+from probes.commanding import open_awake, unshared
 from probes.container_sharing import tasks_of
 from probes.dialogue import Dialogue
-from probes.factories import Conversation, Factory, Who, factory_of
+from probes.factories import Conversation, Factory, factory_of
 from probes.platform import Context
 from probes.platform.dialects import SessionFactory
 from probes.platform.guard import sanitised
@@ -53,7 +53,7 @@ async def container_lifecycle(ctx: Context) -> None:
     factory = factory_of(ctx)
 
     async with ctx.step(OPEN):
-        one = await opened(ctx, factory, "one")
+        one = await open_awake(ctx, factory, "one")
         first = await tasks_of(ctx, one.container_id)
         await counts(ctx, one.container_id, 1, "a chat had opened")
         tells_whose_it_is(ctx, one, first[0])
@@ -86,17 +86,6 @@ def of_the_platform(ctx: Context, case: str) -> bool:
     if by_hand:
         ctx.skip(case, "SESSION_FACTORY=direct: the monitor counts chats and starts tasks itself")
     return not by_hand
-
-
-async def opened(ctx: Context, factory: Factory, thread: str) -> Conversation:
-    """A chat whose thread is mapped where that may be done, so that its container stays awake while we look."""
-    chat = await factory.open(Who(thread=thread))
-    mapped = chat.row.thread_id or chat.thread
-    if ctx.platform.settings.isolated and await ctx.platform.tables.mapping(mapped) is None:
-        await ctx.platform.tables.put_mapping(
-            mapped, session_id=chat.session_id, container_id=chat.container_id
-        )
-    return chat
 
 
 # -- used ------------------------------------------------------------------------------------------------
@@ -153,7 +142,7 @@ async def second_chat(
         with ctx.check("CL-03") as check:
             check.degrade(f"no second chat in the container: {reason}")
         return []
-    two = await opened(ctx, factory, "two")
+    two = await open_awake(ctx, factory, "two")
     with ctx.check("CL-03", essential=True) as check:
         expect.equal("container of a user's second chat", two.container_id, one.container_id)
         tasks = await tasks_of(ctx, two.container_id)
@@ -254,7 +243,7 @@ async def open_again(ctx: Context, factory: Factory, thread: str) -> Conversatio
 
     async def tried() -> Conversation | str:
         try:
-            return await opened(ctx, factory, thread)
+            return await open_awake(ctx, factory, thread)
         except PlatformError as error:
             if "QueueDeletedRecently" not in str(error) and "after deleting a queue" not in str(error):
                 raise

@@ -6,9 +6,9 @@ from functools import partial
 from typing import TypeVar
 
 from probes.cases import cases
-from probes.commanding import unshared
+from probes.commanding import open_awake, unshared
 from probes.dialogue import Dialogue
-from probes.factories import Conversation, Factory, Who, factory_of
+from probes.factories import Conversation, Factory, factory_of
 from probes.orphans import no_queue_is_forgotten
 from probes.platform import Context
 from probes.platform.dialects import QueueCleanupOn, SessionFactory
@@ -87,7 +87,7 @@ def made_by_platform(ctx: Context, case: str) -> bool:
 async def gets_queues(ctx: Context, factory: Factory) -> Conversation:
     """QM-01: a new chat's container has an input, an output and a dead-letter queue of the agreed names."""
     try:
-        one = await factory.open(Who(thread="one"))
+        one = await open_awake(ctx, factory, "one")
     except Unexpected as error:
         if "missing" not in error.evidence:  # it failed before anybody looked for queues
             raise
@@ -110,7 +110,7 @@ async def second_chat(ctx: Context, factory: Factory, one: Conversation) -> list
         return []
     await Dialogue(ctx, one.queues).at_rest(one)
     before = await ctx.platform.queues.bearing(ctx.tag)
-    two = await factory.open(Who(thread="two"))
+    two = await open_awake(ctx, factory, "two")
     if made_by_platform(ctx, "QM-02"):
         with ctx.check("QM-02") as check:
             after = await ctx.platform.queues.bearing(ctx.tag)
