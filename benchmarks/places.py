@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from sandbox.faults import FaultSpec, commands, sharing
+from sandbox.faults import FaultSpec, commands, load, sharing
 
 Kind = tuple[tuple[str, object], ...]
 
@@ -34,6 +34,9 @@ _TALKATIVE = Place(
     sandbox={"idle_seconds": 10.0, "command_speed": 0.3},
     monitor={"TARGET_RESPONSE_S": "4", "RESPONSE_WAIT_S": "1"},
 )
+#: Sessions under load are talked to as well; where the edit service follows them, it is looked at alone.
+_LOADED = replace(_TALKATIVE, monitor={"RESPONSE_WAIT_S": "1", "TARGET_LOAD_AVERAGE_S": "1.3"})
+_SCALING = Place(sandbox={"launch": "service", "idle_seconds": 10.0})
 _TALKING = {spec.name for family in (commands, sharing) for spec in family.FAULTS}
 
 PLACES: dict[str, Place] = {
@@ -69,6 +72,8 @@ def place_of(spec: FaultSpec) -> Place:
         return PLACES[spec.name]
     if spec.name in _TALKING:
         return _TALKATIVE
+    if spec in load.FAULTS:
+        return _SCALING if spec.breaks == ("E2E-02",) else _LOADED
     behind = {f"SR-{n:02}" for n in (4, 5, 6)} | {f"LR-{n:02}" for n in range(1, 6)}
     behind |= {f"TH-{n:02}" for n in (1, 2, 3, 4, 8)}  # that generation makes threads of mails' ids
     return _ROUTER if set(spec.breaks) <= behind else _USUAL

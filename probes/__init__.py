@@ -5,6 +5,7 @@ The engine takes three names from here: the catalogue, the platform's settings, 
 
 from probes.alb_routing import alb_routing
 from probes.auto_sleep import auto_sleep
+from probes.autoscaling import autoscaling
 from probes.cold_start import cold_start
 from probes.concurrent_sessions import concurrent_sessions
 from probes.container_lifecycle import container_lifecycle
@@ -12,6 +13,7 @@ from probes.container_sharing import container_sharing
 from probes.failure_recovery import failure_recovery
 from probes.infrastructure import infrastructure
 from probes.interrupts import interrupts
+from probes.load import load
 from probes.mail_to_preview import mail_to_preview
 from probes.messages import messages
 from probes.platform import WebordinaryPlatform
@@ -23,6 +25,7 @@ from probes.session_persistence import session_persistence
 from probes.session_resumption import session_resumption
 from probes.session_routing import session_routing
 from probes.start_benchmarks import start_benchmarks
+from probes.sustained_load import sustained_load
 from probes.thread_identity import thread_identity
 from probes.wake_router import wake_router
 from synthetics.contract.platform import Platform
@@ -48,6 +51,9 @@ CATALOGUE: tuple[Probe, ...] = (
     container_lifecycle,
     thread_identity,
     mail_to_preview,
+    load,
+    sustained_load,
+    autoscaling,
 )
 
 #: What the demo runs again and again: starts and wakes. All others together would make these few wait.

@@ -11,7 +11,7 @@ from probes.cases import cases
 from probes.chats import Chat
 from probes.platform import Context
 from probes.platform.dialects import WorkspaceLayout
-from probes.platform.values import SessionRow
+from probes.platform.values import SessionRow, TaskView
 from probes.timings import SHUTDOWN
 from synthetics.contract import expect
 from synthetics.contract.probe import Price, ProbeSpec, Severity, Step, probe
@@ -47,6 +47,8 @@ CROWD = 5
 APART = timedelta(seconds=2)
 #: How long the platform has for starting what it was asked for, before anybody counts (contract §12.3).
 SETTLED = timedelta(seconds=10)
+#: What is told of tasks that the platform stops because nobody uses them (contract §5.5).
+OF_THE_IDLE = ("Idle timeout", "Session expired", "Container stopped by Hermes")
 FOREIGN = "of-another-customer.txt"
 
 
@@ -258,7 +260,10 @@ async def two_customers(ctx: Context) -> tuple[Chat, Chat]:
 
 
 async def scales_up(ctx: Context) -> None:
-    """CC-03: three sessions asked for one after the other never lead to fewer edit tasks."""
+    """CC-03: three sessions asked for one after the other never lead to fewer edit tasks.
+
+    Whoever was left alone meanwhile may have gone to sleep: that is no scaling down.
+    """
     web = ctx.platform
     if not ctx.allowed("CC-03"):
         return
@@ -269,15 +274,27 @@ async def scales_up(ctx: Context) -> None:
             if asked.chat is None:
                 raise Unexpected(f"unexpected: session {number + 1} of 3: wanted one, got {asked.refusal}")
             await ctx.pause(min(APART, web.settings.scale_down_timeout / 15))
-        after, asleep = await web.tasks.count(), working - await _at_work(ctx)
-        check.saw(before=before, after=after.total, asleep_meanwhile=sorted(asleep))
-        # Whoever was left alone meanwhile may have gone to sleep: that is no scaling down.
-        expect.at_least("edit tasks after three more sessions", after.total, before - len(asleep))
+        after, gone = await web.tasks.count(), working - await _at_work(ctx)
+        stopped = [
+            task for arn in sorted(gone) if (task := await web.tasks.describe(arn)) and _was_stopped(task)
+        ]
+        asleep = len(gone) - len(stopped)
+        reasons = sorted({str(task.stopped_reason or task.stop_code) for task in stopped})
+        check.saw(before=before, after=after.total, asleep_meanwhile=asleep, stopped=reasons)
+        why = f" ({len(stopped)} were stopped: {', '.join(reasons)})" if stopped else ""
+        expect.at_least(f"edit tasks after three more sessions{why}", after.total, before - asleep)
 
 
 async def _at_work(ctx: Context) -> set[str]:
     """This run's tasks that nobody has told to stop, and that do not stop by themselves."""
     return {task.arn for task in await ctx.platform.tasks.every_own() if not task.leaving}
+
+
+def _was_stopped(task: TaskView) -> bool:
+    """Whether somebody stopped this task that was in use; one that sleeps ends by itself (contract §5.5)."""
+    return task.stop_code in ("UserInitiated", "ServiceSchedulerInitiated") and (
+        task.stopped_reason not in OF_THE_IDLE
+    )
 
 
 async def no_more_than_capacity(ctx: Context) -> None:

@@ -64,6 +64,24 @@ MAIL_TO_PREVIEW = TimingSpec(
     target=timedelta(seconds=60),
 )
 
+SCALING = TimingSpec(
+    "scaling",
+    "From a change in the number of active sessions to the edit service having as many tasks as they ask for.",
+    paths=("out", "in"),
+    phases=("reaction", "tasks"),
+    target=timedelta(minutes=5),
+)
+
+
+def load_creation(*paths: str) -> TimingSpec:
+    """Creation under the kinds of load (`ten`, `mixed`, `burst`, …) that a probe puts on the platform."""
+    return TimingSpec(
+        "load_creation",
+        "Of the sessions of one load, the one that took longest: from asking for it to its answer.",
+        paths=paths,
+        target=timedelta(seconds=15),
+    )
+
 
 def restart(*paths: str) -> TimingSpec:
     """Coming back after a crash: by `itself`, or by a `wake` because the platform did not."""

@@ -43,6 +43,17 @@ class Ailing:
         fault = lost.get(_table(body))
         return fault is not None and self._faults.strikes(fault) is not None
 
+    def spreads_end(self, action: str, body: bytes) -> bool:
+        """Whether this request, which ends a session, ends all others too."""
+        ends = action == f"{_DYNAMODB}.DeleteItem" or (
+            action in (f"{_DYNAMODB}.UpdateItem", f"{_DYNAMODB}.PutItem") and b'"expired"' in body
+        )
+        return (
+            ends
+            and _table(body) == self._settings.session_table
+            and self._faults.strikes("end-spreads") is not None
+        )
+
 
 def _table(body: bytes) -> str:
     request: dict[str, Any] = json.loads(body or b"{}")

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.dynamodb.models import dynamodb_backends
+from moto.dynamodb.models.dynamo_type import DynamoType
 from moto.moto_api._internal.models import moto_api_backend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from moto.sqs.models import sqs_backends
@@ -101,6 +102,9 @@ class AwsEndpoint:
             reply = await self._ask_moto(scope, headers, body)
             if service == "AmazonSQS" and name in WAKES_POLLS:
                 self._announce(body)
+            if self._ailing is not None and self._ailing.spreads_end(action, body):
+                table = str(json.loads(body)["TableName"])
+                await asyncio.get_running_loop().run_in_executor(self._thread, _expire_active, table)
         await send(
             {
                 "type": "http.response.start",
@@ -196,6 +200,13 @@ def _items(table: str, attribute: str, value: str, index: str | None) -> list[di
         hash_key_conditions=[(attribute, wanted)],
     )
     return [item.to_json()["Attributes"] for item in found]
+
+
+def _expire_active(table: str) -> None:
+    """Let every active session of this table be expired."""
+    for item in dynamodb_backends[ACCOUNT][REGION].get_table(table).all_items():
+        if item.attrs.get("status") == DynamoType({"S": "active"}):
+            item.attrs["status"] = DynamoType({"S": "expired"})
 
 
 async def _first(waits: Iterable[Awaitable[Any]], *, timeout: float) -> None:

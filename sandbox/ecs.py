@@ -182,7 +182,8 @@ class Ecs:
             if not isinstance(desired, int) or desired < 0:
                 raise AwsError("InvalidParameterException", "desiredCount must be 0 or greater.")
             if not self._unheard(service):
-                service.desired = min(desired, service.most)
+                over = self._faults.strikes("autoscaler-over-max") is not None
+                service.desired = desired if over else min(desired, service.most)
                 self._reconcile(service)
         return {"service": self._described_service(service)}
 

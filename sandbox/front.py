@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from sandbox.alb import Alb
+from sandbox.autoscaling import Autoscaler
 from sandbox.faults import Faults
 from sandbox.hermes.cloud import Cloud, Near
 from sandbox.hermes.service import Hermes
@@ -68,6 +69,10 @@ async def front_half(
         hermes.start(hermes_listener)
         stack.push_async_callback(jobs.close)
         jobs.start()
+        if settings.launch == "service":
+            autoscaler = Autoscaler(settings, cloud, faults, truth)
+            stack.push_async_callback(autoscaler.close)
+            autoscaler.start()
         stack.push_async_callback(alb.stop)
         await alb.start(alb_listener)
         yield Front(hermes, jobs, alb)

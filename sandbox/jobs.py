@@ -24,6 +24,7 @@ IDLE_FOR = 20 * 60.0
 QUEUE_CLEANUP_EVERY = 6 * 3600.0
 MISBEHAVE_EVERY = 20.0
 FORGET_EVERY = 1.0
+METRICS_EVERY = 60.0
 STALE_AFTER = 24 * 3600.0
 """All in seconds of the platform."""
 FORGOTTEN = "forgotten-site-somebody"
@@ -58,11 +59,16 @@ class Jobs:
         self._queue_name = re.compile(rf"{re.escape(settings.queue_prefix)}-(input|output|dlq)-(.+)")
 
     def start(self) -> None:
-        """Begin the periodic jobs: two, and two that do something only on a broken platform."""
+        """Begin the periodic jobs: two, two that do something only on a broken platform, and the metric.
+
+        Activate and deactivate tell the metric too; where a service scales by it, it may not fall silent.
+        """
         self._run(self._every(CONTAINER_CLEANUP_EVERY, self.clean_containers))
         self._run(self._every(QUEUE_CLEANUP_EVERY, self.clean_queues))
         self._run(self._every(MISBEHAVE_EVERY, self.swallow_unserved))
         self._run(self._every(FORGET_EVERY, self.forget_a_queue))
+        if self._settings.launch == "service":
+            self._run(self._every(METRICS_EVERY, self._sessions.publish_active_count))
 
     async def close(self) -> None:
         for job in self._running:

@@ -15,6 +15,7 @@ TARGETS = {  # those that depend on how fast the platform is; the others stay as
     "TARGET_CONCURRENT_WAKES_S": 35.0,
     "TARGET_MAIL_TO_PREVIEW_S": 60.0,
     "TARGET_CONCURRENT_READY_S": 90.0,
+    "TARGET_SCALING_S": 300.0,
     "TARGET_ROUTING_LONGEST_S": 5.0,
     "TARGET_AWS_S": 10.0,
 }
@@ -49,6 +50,7 @@ def monitor_settings(settings: SandboxSettings) -> dict[str, str]:
         "TASK_COUNT_SOURCE": "both",
         "FILE_CHECK": "efs-mount",
         "WORKSPACE_ROOT": str(settings.workspace_root),
+        "AUTOSCALING": "on" if settings.launch == "service" else "off",
         "ENVIRONMENT": "isolated",
         "IDLE_TIMEOUT_S": f"{idle:g}",
         "COMMAND_PAUSE_S": f"{settings.command_speed:g}",
@@ -57,6 +59,8 @@ def monitor_settings(settings: SandboxSettings) -> dict[str, str]:
         "INDEX_LAG_S": f"{settings.seconds(10.0):g}",
         "RESTART_WAIT_S": f"{settings.seconds(10.0):g}",
         "RAPID_SPAN_S": f"{settings.seconds(60.0):g}",
+        "LOAD_DURATION_S": f"{_scaled(settings, 60.0):g}",
+        "LOAD_USERS": "1",  # every container is a process of this machine, which is not what is measured
         "ACTIVITY_WRITE_S": f"{settings.seconds(60.0):g}",
         "CONTAINER_READY_TIMEOUT": _millis(_scaled(settings, 60.0)),
         "SESSION_EXPIRY_TIMEOUT": _millis(idle + _scaled(settings, 10.0)),

@@ -10,6 +10,8 @@ ACCOUNT = "123456789012"
 ACCESS_KEY = "sandbox"
 SECRET_KEY = "sandbox"
 CONTAINER_NAME = "claude-code-astro"
+METRICS_NAMESPACE = "Webordinary/EditSessions"
+METRICS_ENVIRONMENT = "production"
 SLOWEST, FASTEST = 4.0, 0.03
 
 
@@ -51,9 +53,12 @@ class SandboxSettings(BaseModel):
         "client/user/project"
     )
     queue_cleanup_on: Literal["container-termination", "session-close"] = "container-termination"
-    launch: Literal["run-task", "service"] = "run-task"
     restarts_crashed: bool = Field(
         default=False, description="True: a container that crashed while it was used is started again, unasked"
+    )
+    launch: Literal["run-task", "service"] = Field(
+        default="run-task",
+        description="service: the edit service's size follows the active sessions, beside the tasks of RunTask",
     )
     hermes_health: Literal["short", "long"] = "short"
     starting_page_status: Literal[202, 503] = 202

@@ -22,6 +22,7 @@ from botocore.parsers import ResponseParserError
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
 
 from probes.platform.settings import PlatformSettings
+from probes.platform.waits import Waits
 from synthetics.clock import Clock
 from synthetics.contract.platform import RequestMeter
 from synthetics.contract.tracing import Trace
@@ -131,6 +132,7 @@ class AwsClients:
         self._made: list[BaseClient] = []
         self._endpoint = endpoint = settings.aws_endpoint_url
         self.timeout = settings.aws_timeout
+        self.waits = Waits()
         self._quick = quick = _config(settings.aws_timeout)
         patient = _config(settings.aws_timeout + LONGEST_POLL)
         self.dynamodb = self._known(self._session.client("dynamodb", endpoint_url=endpoint, config=quick))
@@ -197,7 +199,8 @@ class Aws:
         async def once() -> T:
             nonlocal tried
             tried += 1
-            return await asyncio.get_running_loop().run_in_executor(pool, self._in_thread, ask)
+            asked = time.monotonic()
+            return await asyncio.get_running_loop().run_in_executor(pool, self._in_thread, ask, asked)
 
         try:
             return await self._patiently(limit)(once)
@@ -234,7 +237,8 @@ class Aws:
             reraise=True,
         )
 
-    def _in_thread(self, ask: Callable[[AwsClients], T]) -> T:
+    def _in_thread(self, ask: Callable[[AwsClients], T], asked: float) -> T:
+        self._clients.waits.note(asked)
         mark = _CALLER.set(_Caller(self._trace, self._meter))
         try:
             return ask(self._clients)

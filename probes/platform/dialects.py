@@ -73,6 +73,14 @@ class QueueCleanupOn(StrEnum):
     SESSION_CLOSE = "session-close"
 
 
+class Autoscaling(StrEnum):
+    """Whether the edit service's size follows the active sessions; `auto` goes by what it is seen to do."""
+
+    AUTO = "auto"
+    ON = "on"
+    OFF = "off"
+
+
 class Environment(StrEnum):
     """Whether anyone else uses this deployment; only an isolated one may be broken on purpose."""
 

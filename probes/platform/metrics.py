@@ -7,6 +7,7 @@ from probes.platform.settings import PlatformSettings
 from synthetics.clock import Clock
 
 _PERIOD = timedelta(minutes=5)
+_MINUTE = timedelta(minutes=1)
 
 
 class Metrics:
@@ -17,8 +18,13 @@ class Metrics:
         self._settings = settings
         self._clock = clock
 
-    async def active_sessions(self, over: timedelta) -> list[float]:
-        """The highest number of active sessions in each five minutes of the time just past, oldest first.
+    async def newest_active_sessions(self) -> float | None:
+        """The highest number of active sessions in the newest minute that was told; None if none was lately."""
+        told = await self.active_sessions(3 * _PERIOD, period=_MINUTE)
+        return told[-1] if told else None
+
+    async def active_sessions(self, over: timedelta, *, period: timedelta = _PERIOD) -> list[float]:
+        """The highest number of active sessions in each period of the time just past, oldest first.
 
         Empty where nobody published it. A query repeats the exact dimensions, or it finds nothing (Q25).
         Raises AwsError or ProbeBroken.
@@ -33,7 +39,7 @@ class Metrics:
                 Dimensions=[{"Name": "Environment", "Value": settings.metrics_environment}],
                 StartTime=now - over,
                 EndTime=now,
-                Period=int(_PERIOD.total_seconds()),
+                Period=int(period.total_seconds()),
                 Statistics=["Maximum"],
             )["Datapoints"],
         )

@@ -6,9 +6,10 @@ starting a container or rewriting a row while we remove it (contract Q32).
 """
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import TypeVar, cast
 
 from probes.platform.dialects import ContainerIdForm
 from probes.platform.guard import Guard
@@ -22,10 +23,14 @@ from probes.platform.workspace import Workspaces
 from synthetics.clock import Clock
 from synthetics.errors import PlatformError
 
+V = TypeVar("V")
+
 _BETWEEN_ROUNDS = timedelta(milliseconds=500)
 _STOPPING = timedelta(milliseconds=250)
 _MOST_ROUNDS = 12
 _ENOUGH_QUIET_ROUNDS = 2
+#: So many things are looked at, or removed, side by side: what a load left is many.
+_AT_ONCE = 8
 
 
 @dataclass(slots=True)
@@ -126,21 +131,22 @@ class Removal:
             known.sessions |= {row.session_id for row in await self._tables.sessions_of_user(nobody) or ()}
         for session in known.sessions:
             self._guard.belongings.adopt("session", session)
-            for row in await self._tables.marks_of_session(session):
+        marks = await _of_each(known.sessions, self._tables.marks_of_session)
+        for session, rows in marks.items():
+            for row in rows:
                 found.sessions.add(session)
                 known.threads |= {row.thread_id} if row.thread_id else set()
                 self._know_containers(
                     known, {row.container_id, *map(self._queues.container_of, row.queue_urls)}
                 )
-        found.queues |= {name for name in self._unlisted(client_id, known) if await self._has_queues(name)}
+        found.queues |= await _those(self._unlisted(client_id, known), self._has_queues)
         # After a wake, a container's row may be keyed by the session's id (contract Q7).
-        for container in known.containers | known.sessions:
-            if await self._tables.has_container(container):
-                found.containers.add(container)
-            if await self._tables.has_tracking(container):
-                found.tracked.add(container)
-            known.threads |= set(await self._tables.threads_of_container(container) or ())
-        found.threads = {thread for thread in known.threads if await self._is_mapped(thread)}
+        keys = known.containers | known.sessions
+        found.containers = await _those(keys, self._tables.has_container)
+        found.tracked = await _those(keys, self._tables.has_tracking)
+        for threads in (await _of_each(keys, self._tables.threads_of_container)).values():
+            known.threads |= set(threads or ())
+        found.threads = await _those(known.threads, self._is_mapped)
         return found
 
     def _know_containers(self, known: Known, seen: Collection[str | None]) -> None:
@@ -182,28 +188,43 @@ class Removal:
 
     async def _removed(self, found: Found) -> None:
         """One round, in the contract's order. What fails is tried again in the next round."""
-        for session in sorted(found.sessions):
-            await self._hermes.deactivate_reply(session)
-        for thread in sorted(found.threads):
-            await self._tables.delete_mapping(thread)
+        await _of_each(found.sessions, self._hermes.deactivate_reply)
+        await _of_each(found.threads, self._tables.delete_mapping)
         await self._stopped(found.tasks)
-        for container in sorted(found.queues):
-            await self._queues.delete(container)
-        for container in sorted(found.tracked):
-            await self._tables.delete_tracking(container)
-        for container in sorted(found.containers):
-            await self._tables.delete_container(container)
-        for session in sorted(found.sessions):
-            await self._tables.delete_session_rows(session)
+        await _of_each(found.queues, self._queues.delete)
+        await _of_each(found.tracked, self._tables.delete_tracking)
+        await _of_each(found.containers, self._tables.delete_container)
+        await _of_each(found.sessions, self._tables.delete_session_rows)
 
     async def _stopped(self, tasks: Collection[TaskView]) -> None:
         """Stop the tasks and wait for their end: they write to their rows while they stop."""
-        for task in tasks:
-            await self._tasks.stop(task)
+        by_arn = {task.arn: task for task in tasks}
+        await _of_each(by_arn, lambda arn: self._tasks.stop(by_arn[arn]))
         limit = self._clock.monotonic() + self._settings.task_stop_wait.total_seconds()
-        waiting = [task.arn for task in tasks]
+        waiting = [*by_arn]
         while waiting and self._clock.monotonic() < limit:
             views = await asyncio.gather(*(self._tasks.describe(arn) for arn in waiting))
             waiting = [view.arn for view in views if view is not None and not view.stopped]
             if waiting:
                 await self._clock.sleep(_STOPPING)
+
+
+async def _of_each(names: Collection[str], ask: Callable[[str], Awaitable[V]]) -> dict[str, V]:
+    """What `ask` says of each of them, a few side by side. Raises the first error, once all were asked."""
+    few = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(name: str) -> V:
+        async with few:
+            return await ask(name)
+
+    asked = [*names]
+    answers = await asyncio.gather(*map(one, asked), return_exceptions=True)
+    for answer in answers:
+        if isinstance(answer, BaseException):
+            raise answer
+    return dict(zip(asked, cast("list[V]", answers), strict=True))
+
+
+async def _those(names: Collection[str], ask: Callable[[str], Awaitable[bool]]) -> set[str]:
+    """Those of them of which `ask` says yes."""
+    return {name for name, holds in (await _of_each(names, ask)).items() if holds}

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from probes.platform.dialects import (
     ActivateMode,
+    Autoscaling,
     ContainerIdForm,
     Environment,
     FileCheck,
@@ -79,6 +80,10 @@ class PlatformSettings(BaseModel):
     )
     queue_cleanup_on: QueueCleanupOn = Field(
         QueueCleanupOn.CONTAINER_TERMINATION, description="When a queue set must be gone."
+    )
+    autoscaling: Autoscaling = Field(
+        Autoscaling.AUTO,
+        description="Whether the edit service's size follows the active sessions; auto: judged where it moves.",
     )
     starting_page_status: Codes = Field(frozenset({202, 503}), description="Statuses of the waking page.")
     ws_unsupported_status: Codes = Field(
@@ -302,6 +307,23 @@ class PlatformSettings(BaseModel):
         alias="queue_deletion_lag_s",
         description="How long SQS may go on answering for a queue that was deleted.",
     )
+    load_duration: Seconds = Field(
+        _seconds(60),
+        alias="load_duration_s",
+        description="LD-04: how long two sessions a second are asked for.",
+    )
+    load_share: float = Field(
+        1.0,
+        gt=0,
+        le=4,
+        description="LD: how many sessions of the suites' figures are asked for; 1 for all of them.",
+    )
+    load_users: int | None = Field(
+        None,
+        ge=1,
+        le=25,
+        description="LD: how many users of each project; as many as the suites' (up to five) if unset.",
+    )
     task_stop_wait: Seconds = Field(
         _seconds(120), alias="task_stop_wait_s", description="How long a stopped task may take to be gone."
     )
@@ -382,6 +404,17 @@ class PlatformSettings(BaseModel):
         _seconds(90), alias="target_concurrent_ready_s", description="CC-06: ready, at most."
     )
 
+    target_load_average: Seconds = Field(
+        _seconds(5), alias="target_load_average_s", description="LD: creation of a session, on average."
+    )
+    target_load_longest: Seconds = Field(
+        _seconds(15), alias="target_load_longest_s", description="LD: creation of a session, at most."
+    )
+    target_scaling: Seconds = Field(
+        _seconds(300),
+        alias="target_scaling_s",
+        description="E2E-02: from a change of the active sessions to as many tasks of the edit service.",
+    )
     target_aws: Seconds = Field(
         _seconds(10), alias="target_aws_s", description="INF-16: one harmless AWS call."
     )

@@ -18,6 +18,7 @@ from probes.platform.removal import Known, Removal
 from probes.platform.settings import PlatformSettings
 from probes.platform.tables import Tables
 from probes.platform.tasks import Tasks
+from probes.platform.waits import Waits
 from probes.platform.workspace import Workspaces
 from synthetics.contract.context import ProbeContext
 from synthetics.contract.platform import RunScope
@@ -40,6 +41,7 @@ class Webordinary:
     logs: Logs
     metrics: Metrics
     removal: Removal
+    waits: Waits
 
     @classmethod
     def of(
@@ -86,6 +88,7 @@ class Webordinary:
             logs=Logs(aws=aws, settings=settings),
             metrics=Metrics(aws=aws, settings=settings, clock=scope.clock),
             removal=removal,
+            waits=clients.waits,
         )
 
     def container_id(

@@ -329,6 +329,8 @@ class Commands:
         if commit is not None:
             self._tell("workspace.committed", command, commit=commit, why="interrupt")
         self._tell("command.interrupted", command, by=newer.id, commit=commit)
+        if self._struck("interrupts-uncounted") is not None:
+            return _head(command, success=False) | {"error": f"agent ended with {process.returncode}"}
         return _head(command, success=False) | {
             "summary": INTERRUPTED,
             "interrupted": True,

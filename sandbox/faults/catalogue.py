@@ -1,9 +1,11 @@
 """Every fault there is, family by family."""
 
 from sandbox.faults import (
+    capacity,
     commands,
     infrastructure,
     lifecycle,
+    load,
     mail,
     queues,
     recovery,
@@ -18,7 +20,8 @@ from sandbox.faults.spec import FaultSpec, UnknownFault, unknown
 
 _STARTS = (starting, waking, sleeping, workspace)
 _CHATS = (commands, sharing, queues, lifecycle, mail)
-_FAMILIES = (*_STARTS, *_CHATS, routing, infrastructure, recovery)
+_CROWDS = (capacity, load)
+_FAMILIES = (*_STARTS, *_CHATS, *_CROWDS, routing, infrastructure, recovery)
 FAULTS: dict[str, FaultSpec] = {spec.name: spec for family in _FAMILIES for spec in family.FAULTS}
 
 

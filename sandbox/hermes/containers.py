@@ -173,6 +173,8 @@ class Containers:
         await self._tables.containers.update(key, address, only_if=key)
         watcher = asyncio.create_task(self._watch(identity, task))
         watcher.add_done_callback(_told)
+        if self._faults.strikes("new-session-ends-others", client=identity.owner.client) is not None:
+            await self._tasks.stop_all_but(task.arn, "Scaling activity initiated by Hermes", older=5.0)
         start = Start(identity.container, task.arn, task.ip, queues, watcher)
         self._starts[identity.container] = start
         return start

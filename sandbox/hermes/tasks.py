@@ -1,5 +1,6 @@
 """Edit tasks on ECS, as Hermes starts, watches and stops them."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -122,6 +123,19 @@ class EcsTasks:
             self._ecs.stop_task, cluster=self._settings.cluster_name, task=arn, reason=reason
         )
         return True
+
+    async def stop_all_but(self, arn: str, reason: str, *, older: float) -> None:
+        """Stop every other edit task older than so many platform seconds: what a broken platform does."""
+        cluster = self._settings.cluster_name
+        told = await self._cloud.call(self._ecs.list_tasks, cluster=cluster, family=self._settings.edit_family)
+        others = [other for other in told["taskArns"] if other != arn]
+        if not others:
+            return
+        described = await self._cloud.call(self._ecs.describe_tasks, cluster=cluster, tasks=others)
+        born_before = time.time() - self._settings.seconds(older)
+        for task in described["tasks"]:
+            if task["createdAt"].timestamp() < born_before:
+                await self.stop(task["taskArn"], reason)
 
     def _environment(self, identity: Identity, queues: QueueSet) -> Mapping[str, str]:
         owner = identity.owner

@@ -11,9 +11,11 @@ from tests.support.sandbox import RunningSandbox
 
 #: These talk to containers again and again, which would be asleep by then on `platform`: see `talkative`.
 TALKING = {"container-sharing", "interrupts", "messages", "queue-sets", "container-lifecycle"}
-QUIET = tuple(probe for probe in probes.CATALOGUE if probe.name not in TALKING)
+#: Many who ask at once need the machine for themselves.
+LOADING = {"load", "sustained-load"}
+QUIET = tuple(probe for probe in probes.CATALOGUE if probe.name not in TALKING | LOADING)
 
-__all__ = ["QUIET", "TALKING", "platform", "talkative", "watch"]
+__all__ = ["LOADING", "QUIET", "TALKING", "platform", "talkative", "watch"]
 
 
 @pytest.fixture(scope="session", params=["path"])

@@ -15,14 +15,15 @@ from tests.support.sandbox import RunningSandbox
 NO_OCCASION = {
     "path": {
         *("SR-04", "SR-05", "SR-06", "SR-10", "SA-03", "LR-01", "LR-02", "LR-03", "LR-04", "LR-05"),
+        "E2E-02",
         *("TH-01", "TH-02", "TH-03", "TH-04", "TH-08"),
     },
-    "lambda": {"SR-10", "SA-03", "AR-05", "AR-06"},
+    "lambda": {"E2E-02", "SR-10", "SA-03", "AR-05", "AR-06"},
 }
 #: Checked only while some other probe happens to have a container up.
 PERHAPS = {"AR-11"}
-#: Ways to wake that this dialect has not, and to come back that the sandbox has not by default.
-NO_PATH = {"path": {"preview", "itself"}, "lambda": {"itself"}}
+#: Ways to wake that this dialect has not, and to come back or to scale that the sandbox has not by default.
+NO_PATH = {"path": {"preview", "itself", "out", "in"}, "lambda": {"itself", "out", "in"}}
 
 
 @pytest.mark.parametrize("dialect", ["path", "lambda"])
