@@ -20,6 +20,8 @@ explain, all passed afterwards, and nothing was left on the platform.
 {tried} faults of {known} were tried; {caught} were caught, {slow} needed a second or third run. The survey is
 made in pieces, each fault on a sandbox by itself, but beside other work of its machine ({machine}).
 
+Not tried: {untried}.
+
 ## Faults
 
 *Words* are the first sentence of the case's own reason. *Seconds* run from the fault being switched on to the
@@ -52,12 +54,14 @@ def page(
     machine: str,
 ) -> str:
     """The whole page. `cases` is the catalogue; `watched` names the probe that checks a case."""
+    untried = set(specs) - {one.fault for one in detections}
     return _PAGE.format(
         tried=len(detections),
         known=len(specs),
         caught=sum(one.holds for one in detections),
         slow=sum(one.runs > 1 for one in detections),
         machine=machine,
+        untried=", ".join(f"`{name}`" for name in sorted(untried)) or "none",
         faults=_faults(detections, specs),
         cases=_cases(detections, cases, watched),
         unproved=_unproved(detections, cases, watched),

@@ -160,6 +160,7 @@ def test_what_was_found_is_kept_and_told_by_fault_and_by_case(tmp_path: Path) ->
     )
 
     assert "1 faults of 2 were tried; 1 were caught" in told
+    assert "Not tried: `another`." in told
     assert "| CS-06 | ready: wanted 1, got 2 | 0.0 | 1 | yes | SR-09 |" in told
     assert "never seen to fail: CS-02." in told
     assert "that they lean on: SR-09." in told
