@@ -9,10 +9,10 @@ COMPILE := $(BIN)/uv pip compile --quiet --no-header --no-annotate --no-emit-fin
 PYTEST_ARGS ?= -n 3 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test lint format docs lock clean
+.PHONY: help setup demo run test test-long lint format docs lock clean
 
 help: ## What can be made
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1	\2/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 18
 
 setup: $(READY) ## The virtual environment, from the lock
 
@@ -24,6 +24,9 @@ run: $(READY) ## The service, with the settings of synthetics.toml and the envir
 
 test: $(READY) lint ## Everything that must hold: lint, types, import contracts, tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-long: $(READY) ## Whole families of probes against sandboxes, beyond what make test has time for
+	$(BIN)/python -m pytest -m long $(PYTEST_ARGS)
 
 lint: $(READY) ## ruff, mypy and the import contracts
 	$(BIN)/ruff check .

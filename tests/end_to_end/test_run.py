@@ -33,6 +33,7 @@ def failed_cases(run: dict[str, Any]) -> set[str]:
     return {check["case"] for check in run["checks"] if check["outcome"] == "failed"}
 
 
+@pytest.mark.long
 def test_all_probes_pass_on_a_healthy_platform_and_every_case_is_accounted_for(
     tmp_path: Path, platform: RunningSandbox
 ) -> None:

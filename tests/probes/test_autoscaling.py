@@ -8,6 +8,8 @@ from tests.probes.test_clean import timings_add_up
 from tests.support.monitor import Watch, found, left_behind
 from tests.support.sandbox import RunningSandbox, StartSandbox
 
+pytestmark = pytest.mark.long
+
 
 def test_so_many_sessions_want_so_many_tasks() -> None:
     assert [wanted(sessions) for sessions in (0, 1, 2, 3, 30)] == [0, 1, 1, 3, 3]

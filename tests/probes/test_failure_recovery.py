@@ -19,6 +19,8 @@ from synthetics.model.run import Outcome
 from tests.support.monitor import Watch, failed, found, left_behind
 from tests.support.sandbox import RunningSandbox, StartSandbox
 
+pytestmark = pytest.mark.long
+
 STEP = Step("a_part_of_it", budget=timedelta(minutes=1))
 
 

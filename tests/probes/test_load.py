@@ -25,6 +25,8 @@ from tests.support.engine import NoStalls
 from tests.support.monitor import Watch, found, left_behind
 from tests.support.sandbox import RunningSandbox
 
+pytestmark = pytest.mark.long
+
 LIGHT = {"LOAD_SHARE": "0.2", "LOAD_DURATION_S": "1.5", "RESPONSE_WAIT_S": "1"}
 
 

@@ -17,6 +17,8 @@ from tests.probes.test_clean import timings_add_up
 from tests.support.monitor import Watch, failed, found, left_behind
 from tests.support.sandbox import RunningSandbox
 
+pytestmark = pytest.mark.long
+
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
