@@ -6,6 +6,7 @@ import socket
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -106,6 +107,17 @@ def test_a_command_does_not_wait_for_a_database_that_is_not_there(
     assert ["connection to server at" in sentence for sentence in said] == [True] * len(commands)
 
 
+def asking(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The runs that asked the platform for anything: the others had no occasion to, here, and skipped all."""
+    return [
+        run
+        for run in runs
+        if not run["checks"]
+        or any(it["outcome"] != "skipped" for it in run["checks"])
+        or run["run"]["outcome"] != "passed"
+    ]
+
+
 def test_without_credentials_a_run_is_broken_and_check_names_what_could_not_be_asked(
     tmp_path: Path, platform: RunningSandbox, new_database: NewDatabase
 ) -> None:
@@ -116,7 +128,7 @@ def test_without_credentials_a_run_is_broken_and_check_names_what_could_not_be_a
     ran = call(tmp_path, environ, "run", "--all", "--json")
     checked = call(tmp_path, environ, "check")
 
-    runs = json.loads(ran.stdout)["runs"]
+    runs = asking(json.loads(ran.stdout)["runs"])
     assert ran.returncode == 2
     assert {run["run"]["outcome"] for run in runs} == {"broken"}
     assert all("Unable to locate credentials" in run["run"]["reason"] for run in runs)
@@ -141,7 +153,7 @@ async def test_without_a_right_a_run_is_broken_and_check_names_the_action_and_th
             asyncio.to_thread(call, tmp_path, {**environ, "SYNTHETICS_DATABASE_URL": new_database()}, "check"),
         )
 
-    runs = json.loads(ran.stdout)["runs"]
+    runs = asking(json.loads(ran.stdout)["runs"])
     assert (ran.returncode, checked.returncode) == (2, 2), ran.stderr + checked.stderr
     assert {run["run"]["outcome"] for run in runs} == {"broken"}
     assert all("not allowed to do" in run["run"]["reason"] for run in runs)

@@ -1,5 +1,7 @@
 """Autoscaling, on a platform that has it, and on one where nobody said whether it has."""
 
+import pytest
+
 from probes.autoscaling import autoscaling
 from sandbox.autoscaling import wanted
 from synthetics.model.check import CheckOutcome
