@@ -5,8 +5,9 @@ from datetime import timedelta
 from functools import partial
 
 from probes.platform.aws import Aws, AwsClients, AwsError, clock_difference
+from probes.platform.deployment import NO_ENTRANCE
 from probes.platform.dialects import FileCheck
-from probes.platform.settings import NO_ENTRANCE, PlatformSettings
+from probes.platform.settings import PlatformSettings
 from probes.platform.values import ServiceView
 from probes.platform.webordinary import Webordinary
 from synthetics.clock import Clock
