@@ -162,6 +162,8 @@ class Site:
             return _document(
                 "Build failed", "<p>The site could not be built.</p>", int(amount(broken, "status"))
             )
+        if self._faults.strikes("error-page-as-site", client=self._launch.client) is not None:
+            return _document("500 Internal Server Error", "<p>The server met an error.</p>", 200)
         name = request.path_params.get("path", "").strip("/") or "index"
         text = await asyncio.to_thread(_page_source, self._workspace.path, name)
         if text is None:
