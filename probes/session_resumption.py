@@ -1,20 +1,25 @@
 """Session resumption (contract §12.6): a chat whose container sleeps comes back, however it is woken."""
 
 import asyncio
-from datetime import timedelta
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 
 from probes import chats, sleepers
+from probes.between import Between
 from probes.cases import cases
+from probes.chats import Chat
 from probes.looks import RouterLooks, is_the_waking_page
 from probes.platform import Context, pages
 from probes.platform.dialects import ActivateMode, RoutingDialect
 from probes.platform.phases import Instants
-from probes.platform.values import Reply
+from probes.platform.values import Reply, SessionRow
 from probes.sleepers import Sleeper
 from probes.timings import RESUME, wake
 from synthetics.contract import expect
+from synthetics.contract.context import CheckNote
 from synthetics.contract.probe import Price, ProbeSpec, Severity, Step, probe
 from synthetics.contract.waiting import DEAR
+from synthetics.errors import Unexpected
 
 UNKNOWN = Step("strangers_are_told_so", budget=timedelta(seconds=5))
 WAKE = Step("a_sleeping_chat_wakes", budget=timedelta(seconds=60))
@@ -42,6 +47,7 @@ SPEC = ProbeSpec(
 )
 
 AWAKE_STATES = ("starting", "running")
+HALF_AN_HOUR = timedelta(minutes=30)
 NEEDS_ROUTER = "the router answers only in the lambda dialect (ROUTING_DIALECT)"
 
 
@@ -255,16 +261,27 @@ async def a_look_wakes(ctx: Context, sleeper: Sleeper) -> None:
         is_the_waking_page(ctx, page, sleeper.thread)
         if not page.header("retry-after"):
             check.degrade("the waking page has no Retry-After, so browsers and clients must guess")
+        between = Between(ctx, sleeper.thread, since=asked)
         looks = RouterLooks(ctx, sleeper.container_id, lambda: web.alb.router(web.client_id, sleeper.thread))
-        ready = await ctx.sighting(
-            looks.look,
-            until=pages.is_the_site,
-            within=2 * web.settings.target_wake,
-            what="the site in the preview of a chat that a look has woken",
-        )
+
+        async def look() -> Reply:
+            reply = await looks.look()
+            between.note(reply)
+            return reply
+
+        try:
+            ready = await ctx.sighting(
+                look,
+                until=pages.is_the_site,
+                within=2 * web.settings.target_wake,
+                what="the site in the preview of a chat that a look has woken",
+            )
+        finally:
+            check.saw(until_the_site=between.told())
         instants = Instants(asked, wall, answered, preview=ready.at)
         spent = await chats.start_of(ctx, sleeper.row, instants, until=ready.at)
         ctx.measure("wake", since=asked, until=ready, path="preview", phases=spent)
+        between.judge(check)
         expect.within("time until the preview", timedelta(seconds=ready.at - asked), web.settings.target_wake)
 
 
@@ -286,8 +303,7 @@ async def lives_through_the_api(ctx: Context) -> None:
             check.degrade("resume of an activated session: 404, activate writes no thread mapping (Q26)")
         else:
             resumed.expect("resuming an activated session", 201)
-        kept = (await web.hermes.keepalive(chat.session_id)).json()
-        expect.true("ttl told by keepalive", isinstance(kept.get("ttl"), int) and kept["ttl"], wanted="seconds")
+        await _is_kept(ctx, check, chat)
         left = await web.hermes.deactivate(chat.session_id)
         left.expect("deactivate", 201)
         expect.equal(
@@ -303,3 +319,44 @@ async def lives_through_the_api(ctx: Context) -> None:
             pace=DEAR,
         )
         check.saw(ended=None if ended is None else ended.status)
+
+
+async def _is_kept(ctx: Context, check: CheckNote, chat: Chat) -> None:
+    """Keepalive gives the session another half hour: it says so, and the row agrees (contract §2.3)."""
+    before = await chats.fresh_row(ctx, chat)
+    reply = await ctx.platform.hermes.keepalive_reply(chat.session_id)
+    check.saw(keepalive=reply.told(), before=before.last_activity)
+    if not reply.ok:
+        raise reply.refusal("keepalive", "201")
+    check.one_of("status of keepalive", reply.status, wanted={201}, tolerated=range(200, 300))
+    kept = reply.json()
+    state, end = kept.get("status"), _instant("ttl told by keepalive", kept.get("ttl"))
+    alive = SessionRow.STATES - SessionRow.TERMINAL - {"draining"}
+    if isinstance(state, str) and state and state not in SessionRow.STATES:
+        check.degrade(f"state told by keepalive: {state!r}, which the contract does not know")
+    else:
+        expect.one_of("state told by keepalive of a session that is alive", state, alive)
+    left = end - ctx.now()
+    expect.true(f"ttl told by keepalive: {end}", left > timedelta(0), wanted="a time to come")
+    if abs(left - HALF_AN_HOUR) > timedelta(minutes=5):
+        check.degrade(f"ttl told by keepalive: wanted half an hour to come, accepted {left}")
+    # Another's clock may have written the time before, so it need not be later, but it must be another.
+    after = await ctx.eventually(
+        lambda: chats.fresh_row(ctx, chat),
+        until=lambda row: row.last_activity != before.last_activity,
+        within=ctx.platform.settings.target_warm_start,
+        what=f"another lastActivity than {before.last_activity} in the row of session {chat.session_id} "
+        "after keepalive",
+        pace=DEAR,
+    )
+    if after.ttl is not None:
+        wanted = f"{end}, as keepalive told, or later"
+        expect.true(f"ttl of {after}: {after.ttl}", after.ttl >= end - timedelta(seconds=1), wanted=wanted)
+
+
+def _instant(what: str, told: object) -> datetime:
+    """An instant told in epoch seconds. Raises Unexpected."""
+    if isinstance(told, int | float) and not isinstance(told, bool):
+        with suppress(ValueError, OverflowError, OSError):
+            return datetime.fromtimestamp(told, UTC)
+    raise Unexpected(f"unexpected: {what}: wanted epoch seconds, got {told!r}")

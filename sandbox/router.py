@@ -1,11 +1,12 @@
 """The session router: the Lambda that finds a chat's container and wakes it (contract §2.7, §2.8)."""
 
 import re
+from http import HTTPStatus
 
 import httpx
 
 from sandbox import pages
-from sandbox.faults import Faults
+from sandbox.faults import Faults, amount
 from sandbox.hermes.cloud import CloudError, Row, text
 from sandbox.hermes.tables import Tables
 from sandbox.messages import BODY_LIMIT, ONE_HOP, Call, Fixed, Head, Headers
@@ -65,7 +66,17 @@ class Router:
             ip = await foreign_address(self._tables, self._faults, client) or text(container, "containerIp")
             answer = await self._proxied(self._passed_on(call, client), ip, self._path(rest, client))
             return answer or self._unreachable(thread, client)
+        if text(container, "status") == "starting" and (failing := self._failing(client)):
+            return failing
         return await self._wake(thread, client)
+
+    def _failing(self, client: str) -> Fixed | None:
+        """The error page that stands in for the waking page, if that fault strikes."""
+        wrong = self._faults.strikes("preview-fails-while-waking", client=client)
+        if wrong is None:
+            return None
+        status = HTTPStatus(int(amount(wrong, "status")))
+        return _page(status, pages.alb_page(status))
 
     def _stranger(self, thread: str, client: str) -> Fixed:
         """The page for a thread that nobody knows."""

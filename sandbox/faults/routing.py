@@ -58,6 +58,12 @@ FAULTS = (
         "A session's address shows the site of another customer who is at work.",
         touches=("AR-04", "CC-02", "CC-07", "SP-05"),
     ),
+    FaultSpec(
+        "error-page-as-site",
+        ("CS-08",),
+        "A healthy container shows a server's error page in place of its site, with the status 200.",
+        touches=("CS-01", "SR-04", "LR", "AR-04", "AR-07", "CC", "E2E-01"),
+    ),
     FaultSpec("websocket-refused", ("AR-06",), "A live-reload handshake is answered with 403.", degrades=True),
     FaultSpec(
         "websocket-hangs",
@@ -81,6 +87,12 @@ FAULTS = (
         ("SR-04",),
         "The waking page says something else, and names no session.",
         touches=("LR-04",),
+    ),
+    FaultSpec(
+        "preview-fails-while-waking",
+        ("SR-04",),
+        "While a woken container starts, its preview answers with this status.",
+        {"status": 500},
     ),
     FaultSpec(
         "not-found-page-wrong",

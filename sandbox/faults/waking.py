@@ -38,6 +38,18 @@ FAULTS = (
     ),
     FaultSpec("keepalive-refused", ("SA-05",), "Keepalive answers 500.", touches=("SP-03",)),
     FaultSpec(
+        "keepalive-not-kept",
+        ("SA-05",),
+        "Keepalive says that the session has another half hour, and its row stays as it was.",
+        touches=("SP-03",),
+    ),
+    FaultSpec(
+        "keepalive-says-expired",
+        ("SA-05",),
+        "Keepalive of a session that is alive answers as if nobody knew it.",
+        touches=("SP-03",),
+    ),
+    FaultSpec(
         "wakes-only-once",
         ("SR-07",),
         "A container that was woken once is refused when it shall be woken again.",

@@ -286,8 +286,11 @@ class Sessions:
             return {"ttl": 0, "status": "expired"}
         if self._faults.strikes("keepalive-refused", client=text(row, "clientId")) is not None:
             raise HermesError(500, "Internal server error")
+        if self._faults.strikes("keepalive-says-expired", client=text(row, "clientId")) is not None:
+            return {"ttl": 0, "status": "expired"}
         ttl = in_seconds(TTL_SECONDS)
-        await self._tables.sessions.update(row, {"ttl": ttl, "lastActivity": now_ms()}, only_if=_same(row))
+        if self._faults.strikes("keepalive-not-kept", client=text(row, "clientId")) is None:
+            await self._tables.sessions.update(row, {"ttl": ttl, "lastActivity": now_ms()}, only_if=_same(row))
         return {"ttl": ttl, "status": text(row, "status")}
 
     async def deactivate(self, session: str) -> Row:
