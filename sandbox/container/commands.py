@@ -192,7 +192,8 @@ class Commands:
             if command is None:
                 continue
             if self._activity.asleep:
-                await asyncio.to_thread(self._queues.give_back, command.message)
+                with contextlib.suppress(*self._activity.aws_errors):
+                    await asyncio.to_thread(self._queues.give_back, command.message)
                 await asyncio.Event().wait()  # the next container will have it
             with self._activity.busy():
                 waiting = await self._handle(command, interrupting)
@@ -241,11 +242,19 @@ class Commands:
                 answer, newer = await self._carried_out(command)
         except (GitError, OSError) as error:
             log.error("ERROR handling %s: %s", command.id, error)
+            self._tell("command.finished", command, success=False, commit=None)
             answer = _head(command, success=False) | {"error": str(error)}
-        await self._answers.send(answer)
-        if self._struck("message-left-in-queue") is None:
-            await asyncio.to_thread(self._queues.delete, command.message)
+        await self._conclude(command, answer)
         return newer
+
+    async def _conclude(self, command: Command, answer: Answer) -> None:
+        """Answer the command and take it off the queue; one that could not be answered stays on it."""
+        try:
+            await self._answers.send(answer)
+            if self._struck("message-left-in-queue") is None:
+                await asyncio.to_thread(self._queues.delete, command.message)
+        except self._activity.aws_errors as error:
+            log.warning("ERROR answering %s: %s", command.id, error)
 
     async def _carried_out(self, command: Command) -> tuple[Answer, Command | None]:
         """The answer to a command, and the command that interrupted it, if one did."""
@@ -308,34 +317,36 @@ class Commands:
     async def _interrupted(
         self, command: Command, process: asyncio.subprocess.Process, newer: Command
     ) -> Answer:
-        """End the agent, gently at first, save what it left, and say so."""
+        """End the agent, gently at first, save what it left, and say so.
+
+        Raises neither GitError nor OSError: the newer command is off the queue, and must not go with this one.
+        """
         log.info("Interrupting %s", process.pid)
         if (slow := self._struck("interrupt-slow")) is not None:
             await asyncio.sleep(amount(slow))
-        if process.returncode is None:
-            process.send_signal(signal.SIGINT)
-        try:
-            await asyncio.wait_for(process.wait(), INTERRUPT_GRACE_SECONDS)
-        except TimeoutError:
-            process.kill()
-            await process.wait()
+        await _end(process)
         long = plan(command.instruction).seconds >= LONG_SECONDS
         if long and self._struck("container-dies-on-interrupt") is not None:
             os._exit(KILLED)
-        if self._struck("interrupted-work-not-committed") is None:
-            commit = await self._workspace.save("Auto-save: Interrupted by new message")
-        else:
-            commit = None
-        if commit is not None:
-            self._tell("workspace.committed", command, commit=commit, why="interrupt")
+        commit, problem = await self._saved(command)
         self._tell("command.interrupted", command, by=newer.id, commit=commit)
         if self._struck("interrupts-uncounted") is not None:
             return _head(command, success=False) | {"error": f"agent ended with {process.returncode}"}
-        return _head(command, success=False) | {
-            "summary": INTERRUPTED,
-            "interrupted": True,
-            "branch": command.branch,
-        }
+        answer: Answer = {"summary": INTERRUPTED, "interrupted": True, "branch": command.branch}
+        return _head(command, success=False) | answer | ({"error": problem} if problem else {})
+
+    async def _saved(self, command: Command) -> tuple[str | None, str]:
+        """Commit what an interrupted command left: the commit, if any, and what git said where it failed."""
+        if self._struck("interrupted-work-not-committed") is not None:
+            return None, ""
+        try:
+            commit = await self._workspace.save("Auto-save: Interrupted by new message")
+        except (GitError, OSError) as error:
+            log.error("ERROR saving what %s left: %s", command.id, error)
+            return None, str(error)
+        if commit is not None:
+            self._tell("workspace.committed", command, commit=commit, why="interrupt")
+        return commit, ""
 
     def _finished(self, command: Command, done: Done) -> Answer:
         """The answer to a command that ended by itself."""
@@ -365,6 +376,17 @@ class Commands:
             type=command.type,
             **fields,
         )
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Interrupt the agent, and kill it if it has not ended after its grace."""
+    with contextlib.suppress(ProcessLookupError):  # it ended by itself this moment
+        process.send_signal(signal.SIGINT)
+    try:
+        await asyncio.wait_for(process.wait(), INTERRUPT_GRACE_SECONDS)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
 
 
 def _head(command: Command, *, success: bool) -> Answer:

@@ -40,6 +40,13 @@ def map_thread(container: Container) -> str:
     return thread
 
 
+def in_flight(container: Container) -> int:
+    """How many messages of the input queue somebody has received and not deleted."""
+    name = "ApproximateNumberOfMessagesNotVisible"
+    told = container.sandbox.sqs.get_queue_attributes(QueueUrl=container.input, AttributeNames=[name])
+    return int(told["Attributes"][name])
+
+
 @pytest.fixture(scope="module")
 def container(sandbox: RunningSandbox) -> Container:
     """One container for the tests that only look."""
@@ -175,6 +182,38 @@ def test_a_newer_message_interrupts_and_partial_work_is_saved(container: Contain
     assert set(depth.values()) == {"0"}, "handled messages are deleted"
 
 
+def test_git_that_fails_during_an_interrupt_costs_no_command(container: Container) -> None:
+    container.send("long-2", "refactor all components", session="a", thread="ia")
+    container.sandbox.wait_for("command.received", command="long-2")
+    until(lambda: git(container, "status", "--porcelain"), 10, "partial work")
+    hook = container.workspace / ".git" / "hooks" / "pre-commit"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text('#!/bin/sh\nrm "$0"\necho no space left >&2\nexit 1\n')
+    hook.chmod(0o755)
+    container.send("short-2", "Create file8.txt", session="b", thread="ib")
+
+    interrupted, short = container.answer("long-2"), container.answer("short-2")
+
+    assert (interrupted["success"], interrupted["interrupted"]) == (False, True)
+    assert interrupted["error"] == "git commit: no space left"
+    assert short["success"] is True
+    assert git(container, "log", "-1", "--format=%s", "thread-ia") == "Auto-save: Switching sessions"
+
+
+def test_a_command_that_cannot_be_answered_stays_on_the_queue(container: Container) -> None:
+    sqs, log = container.sandbox.sqs, container.sandbox.settings.logs_root / f"{container.arn[-32:]}.log"
+    before = in_flight(container)
+    sqs.delete_queue(QueueUrl=container.output)
+    container.send("unheard", "Create unheard.txt", thread="unheard")
+    until(lambda: "ERROR answering unheard" in log.read_text(), 10, "the answer fails")
+    assert in_flight(container) == before + 1
+
+    del container.output  # asked for again, it is made again
+    assert container.output
+    container.send("heard", "Create heard.txt", thread="unheard")
+    assert container.answer("heard")["success"] is True
+
+
 def test_an_interrupt_alone_ends_the_command(container: Container) -> None:
     container.send("endless", "this will take time", thread="ic")
     container.sandbox.wait_for("command.received", command="endless")
@@ -185,13 +224,11 @@ def test_an_interrupt_alone_ends_the_command(container: Container) -> None:
 
 
 def test_what_is_no_command_is_left_on_the_queue(container: Container) -> None:
-    sqs = container.sandbox.sqs
-    sqs.send_message(QueueUrl=container.input, MessageBody="not json")
+    before = in_flight(container)
+    container.sandbox.sqs.send_message(QueueUrl=container.input, MessageBody="not json")
     container.send("next", "Create next.txt", thread="junk")
     assert container.answer("next")["success"] is True
-    name = "ApproximateNumberOfMessagesNotVisible"
-    told = sqs.get_queue_attributes(QueueUrl=container.input, AttributeNames=[name])["Attributes"]
-    assert told[name] == "1"
+    assert in_flight(container) == before + 1
 
 
 def test_an_idle_container_saves_its_work_and_sleeps(sleepy: RunningSandbox) -> None:
