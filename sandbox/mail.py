@@ -10,6 +10,7 @@ from email import message_from_string
 from email.message import EmailMessage
 from email.policy import default as mail_policy
 from functools import partial
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -25,6 +26,9 @@ from sandbox.hermes.tables import Tables
 from sandbox.hermes.tasks import StartFailed
 from sandbox.settings import SandboxSettings
 from sandbox.truth import Truth
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs.type_defs import MessageTypeDef
 
 POLL_SECONDS = 20
 FALLBACK_CLIENT = "amelia"
@@ -258,11 +262,19 @@ class MailIntake:
                     WaitTimeSeconds=POLL_SECONDS,
                 )
                 answer = await loop.run_in_executor(self._thread, poll)
-                for message in answer.get("Messages", []):
-                    await self.take(message.get("Body", ""))
-                    await self._cloud.call(
-                        self._sqs.delete_message, QueueUrl=url, ReceiptHandle=message["ReceiptHandle"]
-                    )
-            except (CloudError, StartFailed, HermesError, ClientError, BotoCoreError) as error:
+            except (CloudError, ClientError, BotoCoreError) as error:
                 self._truth.write("mail.failed", reason=str(error))
                 await asyncio.sleep(1)
+                continue
+            for message in answer.get("Messages", []):
+                await self._handle(url, message)
+
+    async def _handle(self, url: str, message: "MessageTypeDef") -> None:
+        """Take one mail and delete it; that it failed is told, and is no matter of the mails beside it."""
+        try:
+            await self.take(message.get("Body", ""))
+            await self._cloud.call(
+                self._sqs.delete_message, QueueUrl=url, ReceiptHandle=message["ReceiptHandle"]
+            )
+        except (CloudError, StartFailed, HermesError) as error:
+            self._truth.write("mail.failed", reason=str(error))

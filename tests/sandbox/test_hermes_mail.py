@@ -1,14 +1,18 @@
 """Mail intake: envelopes, identities and threads of contract §8; ids of §1.4; a mail that becomes a session."""
 
+import asyncio
 import json
 import re
 from pathlib import Path
 
 import pytest
 
+from sandbox.hermes.answers import HermesError
 from sandbox.hermes.names import LONGEST_CONTAINER_ID, container_id, thread_hash, user_part
+from sandbox.hermes.service import Hermes
 from sandbox.mail import mime_of, read_mail
 from sandbox.settings import SandboxSettings
+from tests.sandbox.tasks_support import new_client
 from tests.sandbox.visitor import Visitor
 from tests.support.sandbox import RunningSandbox, until
 
@@ -28,10 +32,19 @@ def mail(sender: str = "Ann <ann@x.org>", to: str = "in@x", subject: str = "Hell
         json.dumps({"Message": json.dumps({"content": mail()})}),
         json.dumps({"Body": json.dumps({"content": mail()})}),
         {"content": mail()},
+        {"Message": mail()},
+        json.dumps({"body": {"Message": mail()}}),
+        mail().replace("\r\n", "\n"),
     ],
 )
 def test_every_envelope_is_opened(envelope: object) -> None:
-    assert mime_of(envelope) == mail()
+    assert mime_of(envelope).replace("\r\n", "\n") == mail().replace("\r\n", "\n")
+
+
+@pytest.mark.parametrize("other", ['{"a": "b"}', "[1, 2]", "7"])
+def test_other_json_is_taken_for_the_mail_itself(other: str) -> None:
+    assert mime_of(other) == other
+    assert mime_of(json.loads(other)) == other
 
 
 def test_the_first_intake_takes_the_client_from_the_sender() -> None:
@@ -124,6 +137,36 @@ def test_a_mail_becomes_a_session_and_a_reply_a_command(sandbox: RunningSandbox)
             TableName=sandbox.settings.thread_mapping_table, Key={"threadId": {"S": thread}}
         )
         visitor.deactivate(session)
+
+
+async def test_a_mail_that_fails_ends_in_the_dlq_and_holds_up_no_other(
+    sandbox: RunningSandbox, hermes: Hermes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sqs, name = sandbox.sqs, f"mail-{new_client()}"
+    dead = sqs.create_queue(QueueName=f"{name}-dead")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    redrive = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 3})
+    attributes = {"VisibilityTimeout": "0", "RedrivePolicy": redrive}
+    queue = sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
+    bodies = [{"Id": f"m{number}", "MessageBody": body} for number, body in enumerate(("bad", "good"))]
+    sqs.send_message_batch(QueueUrl=queue, Entries=bodies)
+    taken = []
+
+    async def take(body: object) -> None:
+        taken.append(body)
+        if body == "bad":
+            raise HermesError(500, "there is no room for it")
+
+    monkeypatch.setattr(hermes.mail, "take", take)
+    monkeypatch.setattr(
+        hermes.mail, "_settings", sandbox.settings.model_copy(update={"email_queue_name": name})
+    )
+    hermes.mail.start()
+    letters = await asyncio.to_thread(sqs.receive_message, QueueUrl=dead, WaitTimeSeconds=10)
+    sqs.delete_queue(QueueUrl=queue)  # the poll under way ends with it
+
+    assert [letter["Body"] for letter in letters["Messages"]] == ["bad"]
+    assert taken == ["bad", "good", "bad", "bad"]
 
 
 def test_mails_that_tell_nothing_of_a_thread_are_strangers_to_each_other() -> None:

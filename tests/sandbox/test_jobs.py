@@ -2,12 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-
-import pytest
 
 from sandbox.faults import Faults
-from sandbox.hermes.cloud import Cloud
 from sandbox.hermes.queues import Owner
 from sandbox.hermes.service import Hermes
 from sandbox.jobs import FORGOTTEN, Jobs
@@ -62,18 +58,6 @@ def test_queues_can_go_with_the_session(start_sandbox: StartSandbox) -> None:
         visitor.deactivate(told["sessionId"])
         until(lambda: visitor.queue_names() == [], 5, "queues gone")
         until(lambda: visitor.session(told["sessionId"])["status"] == "expired", 5, "expired")
-
-
-@pytest.fixture
-async def hermes(sandbox: RunningSandbox) -> AsyncIterator[Hermes]:
-    """Hermes' parts, over the wire of a running sandbox, without its port."""
-    cloud = Cloud(sandbox.settings)
-    parts = Hermes(
-        sandbox.settings, cloud, Faults(sandbox.settings.directory), Truth(sandbox.settings.truth_path)
-    )
-    yield parts
-    await parts.stop()
-    await cloud.close()
 
 
 def jobs_of(hermes: Hermes, running: RunningSandbox, *, speed: float) -> Jobs:
