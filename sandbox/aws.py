@@ -24,6 +24,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from moto.sqs.models import sqs_backends
 from werkzeug.test import run_wsgi_app
 
+from sandbox import cloudwatch
 from sandbox.ailing import Ailing
 from sandbox.serving import Message, Receive, Send
 from sandbox.settings import ACCOUNT, REGION
@@ -72,6 +73,7 @@ class AwsEndpoint:
         self._arrivals: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
         self._hung_up = False
         moto_api_backend.reset()
+        cloudwatch.install()
 
     def hang_up(self) -> None:
         """From now on nobody waits for messages: the sandbox ends, and shall not wait for long polls."""

@@ -11,6 +11,7 @@ from sandbox.faults import Faults
 from sandbox.hermes.cloud import Cloud, Near
 from sandbox.hermes.service import Hermes
 from sandbox.jobs import Jobs
+from sandbox.metrics import Metrics
 from sandbox.router import Router
 from sandbox.settings import SandboxSettings
 from sandbox.truth import Truth
@@ -69,6 +70,9 @@ async def front_half(
         hermes.start(hermes_listener)
         stack.push_async_callback(jobs.close)
         jobs.start()
+        metrics = Metrics(settings, cloud, truth)
+        stack.push_async_callback(metrics.close)
+        metrics.start()
         if settings.launch == "service":
             autoscaler = Autoscaler(settings, cloud, faults, truth)
             stack.push_async_callback(autoscaler.close)

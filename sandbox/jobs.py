@@ -14,7 +14,7 @@ from sandbox.hermes.containers import ContainerLocks
 from sandbox.hermes.queues import Queues
 from sandbox.hermes.sessions import Sessions
 from sandbox.hermes.tables import Tables
-from sandbox.hermes.tasks import IDLE_TIMEOUT, EcsTasks
+from sandbox.hermes.tasks import IDLE_TIMEOUT, EcsTasks, Ending
 from sandbox.settings import SandboxSettings
 from sandbox.truth import Truth
 from sandbox.workspace import workspace_path
@@ -84,6 +84,7 @@ class Jobs:
         """Row `stopped`, its sessions expired, its queues gone, unless another task took the container over."""
         task = await self._tasks.describe(task_arn)
         crashed = task is not None and task.crashed
+        ended: Ending = "error" if task is None else task.ended
         async with self._locks.held(container):
             row = await self._tables.containers.row(container)
             if row is not None:
@@ -93,12 +94,14 @@ class Jobs:
                 stopped["stoppedAt"] = number(row, "stoppedAt") or now_ms()
                 await self._tables.containers.update(row, stopped, only_if={"containerId": container})
             served = await self._tables.sessions.having("containerId", container) if crashed else []
-            expired = await self._expire_sessions(container, task_arn)
+            expired = await self._expire_sessions(container, task_arn, ended)
             if self._settings.queue_cleanup_on == "container-termination" and not self._leaves_queues(row):
                 await self._queues.remove(container)
             if crashed:
                 await self._lose(row or {}, served)
-            self._truth.write("container.cleaned", container=container, task=task_arn, sessions=expired)
+            self._truth.write(
+                "container.cleaned", container=container, task=task_arn, sessions=expired, ended=ended
+            )
         if expired:
             await self._sessions.publish_active_count()
         if crashed and self._settings.restarts_crashed:
@@ -118,12 +121,12 @@ class Jobs:
         client = text(row, "clientId") if row is not None else ""
         return self._faults.strikes("queues-outlive-container", client=client) is not None
 
-    async def _expire_sessions(self, container: str, task_arn: str) -> int:
+    async def _expire_sessions(self, container: str, task_arn: str, ended: Ending) -> int:
         expired = 0
         for row in await self._tables.sessions.having("containerId", container):
             waits_for_another = text(row, "fargateTaskArn") == "" and text(row, "status") == "initializing"
             if not waits_for_another and text(row, "fargateTaskArn") in ("", task_arn):
-                expired += await self._sessions.expire(row)
+                expired += await self._sessions.expire(row, ended)
         return expired
 
     async def clean_containers(self) -> None:

@@ -46,6 +46,23 @@ def load(path: Path, *, since: float = 0.0) -> list[Event]:
     return sorted((event for event in events if event.at >= since), key=lambda event: event.at)
 
 
+class Tail:
+    """What is new in a truth log, from its present end on."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._read = path.stat().st_size if path.exists() else 0
+
+    def more(self) -> list[Event]:
+        """The events written since the last call; a half-written last line is left for the next."""
+        with self._path.open("rb") as log:
+            log.seek(self._read)
+            new = log.read()
+        whole = new[: new.rfind(b"\n") + 1]
+        self._read += len(whole)
+        return [_event(line) for line in whole.decode().splitlines()]
+
+
 def find(events: Iterable[Event], event: str, **fields: Scalar) -> Iterator[Event]:
     """The events of this name whose fields have these values."""
     for candidate in events:

@@ -329,7 +329,7 @@ class Commands:
         if long and self._struck("container-dies-on-interrupt") is not None:
             os._exit(KILLED)
         commit, problem = await self._saved(command)
-        self._tell("command.interrupted", command, by=newer.id, commit=commit)
+        self._tell("command.interrupted", command, by=newer.id, by_session=newer.session, commit=commit)
         if self._struck("interrupts-uncounted") is not None:
             return _head(command, success=False) | {"error": f"agent ended with {process.returncode}"}
         answer: Answer = {"summary": INTERRUPTED, "interrupted": True, "branch": command.branch}
@@ -371,6 +371,7 @@ class Commands:
             at=None,
             task=self._launch.task_arn,
             client=self._launch.client,
+            container=self._launch.container_id,
             session=command.session,
             command=command.id,
             type=command.type,

@@ -13,6 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sandbox.aws import AwsError
+from sandbox.hermes.calls import Calls
 from sandbox.settings import ACCESS_KEY, REGION, SECRET_KEY, SandboxSettings
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class Cloud:
         self.sqs = session.client("sqs", endpoint_url=settings.aws_url, config=config)
         self.ecs = session.client("ecs", endpoint_url=settings.aws_url, config=config)
         self.cloudwatch = session.client("cloudwatch", endpoint_url=settings.aws_url, config=config)
+        self.calls = Calls(settings)
         self._near = near
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="sandbox-front")
 
@@ -58,7 +60,8 @@ class Cloud:
         """What AWS answers; raises CloudError with AWS's code."""
         work = partial(action, *args, **kwargs)
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+            with self.calls.counted(getattr(action, "__name__", ""), kwargs):
+                return await asyncio.get_running_loop().run_in_executor(self._threads, work)
         except ClientError as error:
             told = error.response.get("Error", {})
             raise CloudError(told.get("Code", "Unknown"), told.get("Message", str(error))) from error
@@ -73,7 +76,8 @@ class Cloud:
         if self._near is None:
             return await self.call(self._query, table, attribute, value, index)
         try:
-            return [from_wire(item) for item in await self._near(table, attribute, value, index)]
+            with self.calls.counted("query", {"TableName": table}):
+                return [from_wire(item) for item in await self._near(table, attribute, value, index)]
         except AwsError as error:
             raise CloudError(error.code, str(error)) from error
 

@@ -298,6 +298,7 @@ class Containers:
             self._counted.add(session)
             key: Row = {"containerId": container}
             await self._tables.containers.update(key, add={"sessionCount": 1}, only_if=key)
+            self._truth.write("container.counted", container=container, session=session, change=1)
 
     async def release(self, container: str, session: str) -> None:
         """Count the session no more, and stop its container if it was the last session on it."""
@@ -320,6 +321,7 @@ class Containers:
                 return
             key: Row = {"containerId": container}
             await self._tables.containers.update(key, add={"sessionCount": -1}, only_if=key)
+            self._truth.write("container.counted", container=container, session=session, change=-1)
 
     def forget(self, session: str) -> None:
         """The session's container is gone and its count with it."""

@@ -15,7 +15,7 @@ from sandbox.hermes.crowding import Crowding
 from sandbox.hermes.queues import Owner, Queues, QueueSet, command, command_attributes
 from sandbox.hermes.strain import Strain
 from sandbox.hermes.tables import Tables
-from sandbox.hermes.tasks import Identity, StartFailed
+from sandbox.hermes.tasks import Ending, Identity, StartFailed
 from sandbox.settings import METRICS_ENVIRONMENT, METRICS_NAMESPACE, SandboxSettings
 from sandbox.truth import Truth
 
@@ -115,11 +115,11 @@ class Sessions:
 
     async def open_for_mail(self, wish: Wish) -> Row:
         """Open a session for a mail: never waits, never struck by the faults of activate."""
-        opened = await self._open(wish)
+        opened = await self._open(wish, source="email")
         self._behind(self._bring_up(opened))
         return opened.row
 
-    async def _open(self, wish: Wish) -> Opened:
+    async def _open(self, wish: Wish, *, source: str = "http") -> Opened:
         """The session's row, `initializing`, and the queues of its container."""
         session = names.new_session_id()
         chat_thread = wish.chat_thread or names.new_chat_thread()
@@ -154,7 +154,14 @@ class Sessions:
         if self._faults.strikes("session-told-wrong-queue", client=wish.client) is not None:
             row["inputQueueUrl"] = f"{queues.input}-of-old"
         await self._tables.sessions.put(row)
-        self._truth.write("row.written", session=session, client=wish.client, container=container)
+        self._truth.write(
+            "row.written",
+            session=session,
+            client=wish.client,
+            project=wish.project,
+            container=container,
+            source=source,
+        )
         identity = Identity(container, owner, session, chat_thread)
         return Opened(session, chat_thread, wish, row, queues, identity)
 
@@ -325,8 +332,8 @@ class Sessions:
         if self._faults.strikes("queues-outlive-last-session", client=client) is None:
             await self._queues.remove(container)
 
-    async def expire(self, row: Row) -> bool:
-        """Close a session whose container is gone; False if it is closed already or still on its way."""
+    async def expire(self, row: Row, ended: Ending) -> bool:
+        """Close a session whose container ended so; False if it is closed already or still on its way."""
         session = text(row, "sessionId")
         self._containers.forget(session)
         if text(row, "status") not in BOUND:
@@ -336,7 +343,7 @@ class Sessions:
             row, {"status": "expired"}, remove=gone, only_if=_same(row)
         )
         if expired:
-            self._truth.write("session.expired", session=session, reason="container stopped")
+            self._truth.write("session.expired", session=session, reason="container stopped", ended=ended)
             await self._forget_state(row)
         return expired
 

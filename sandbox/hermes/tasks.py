@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from sandbox.faults import Faults
 from sandbox.hermes.cloud import Cloud, CloudError
@@ -17,6 +17,7 @@ STOPPED_BY_HERMES = "Container stopped by Hermes"
 IDLE_TIMEOUT = "Idle timeout"
 EXITED = "Essential container in task exited"
 AUTO_SHUTDOWN_MINUTES = "20"
+Ending = Literal["idle", "error", "manual"]
 _BY_THE_PLATFORM = (STOPPED_BY_HERMES, IDLE_TIMEOUT)
 
 
@@ -50,6 +51,15 @@ class EcsTask:
         if self.last_status != "STOPPED" or self.stopped_reason in _BY_THE_PLATFORM:
             return False
         return self.stopped_reason != EXITED or self.exit_code != 0
+
+    @property
+    def ended(self) -> Ending:
+        """How a stopped task came to its end: asleep, by an error of its own, or by somebody's hand."""
+        if self.stopped_reason == IDLE_TIMEOUT:
+            return "idle"
+        if self.stopped_reason != EXITED:
+            return "manual"
+        return "idle" if self.exit_code == 0 else "error"
 
 
 class EcsTasks:

@@ -10,7 +10,7 @@ from decimal import Decimal
 import httpx
 import pytest
 
-from tests.sandbox.visitor import INSTRUCTION, Visitor, millis
+from tests.sandbox.visitor import INSTRUCTION, Visitor, measured, millis
 from tests.support.sandbox import RunningSandbox, StartSandbox, until
 
 UUID = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}")
@@ -63,13 +63,7 @@ def test_a_session_becomes_active_and_its_instruction_is_carried_out(visitor: Vi
 
 def test_the_count_of_active_sessions_is_published(visitor: Visitor) -> None:
     visitor.active()
-
-    def published() -> list[object]:
-        metrics = visitor.running.client("cloudwatch").list_metrics(Namespace="Webordinary/EditSessions")
-        return [(m["MetricName"], m["Dimensions"]) for m in metrics["Metrics"]]
-
-    wanted = ("ActiveSessionCount", [{"Name": "Environment", "Value": "production"}])
-    until(lambda: wanted in published(), 10, "ActiveSessionCount")
+    until(lambda: measured(visitor.running, "ActiveSessionCount", Environment="production"), 10, "the count")
 
 
 def test_a_queue_set_is_as_the_contract_has_it(visitor: Visitor) -> None:

@@ -3,7 +3,7 @@
 import multiprocessing
 from pathlib import Path
 
-from sandbox.truth import Truth, find, load
+from sandbox.truth import Tail, Truth, find, load
 
 LINES = 200
 
@@ -49,6 +49,20 @@ def test_a_line_that_is_still_being_written_is_left_out(tmp_path: Path) -> None:
         half.write('{"at": 1')
     assert [event.event for event in load(truth.path)] == ["whole"]
     truth.close()
+
+
+def test_what_is_new_is_read_once_and_in_whole_lines(tmp_path: Path) -> None:
+    truth = Truth(tmp_path / "truth.jsonl")
+    truth.write("before")
+    tail = Tail(truth.path)
+    truth.write("one")
+    with truth.path.open("a") as log:
+        log.write('{"at":1.0,"eve')
+    assert [event.event for event in tail.more()] == ["one"]
+    with truth.path.open("a") as log:
+        log.write('nt":"two"}\n')
+    assert [event.event for event in tail.more()] == ["two"]
+    assert tail.more() == []
 
 
 def test_nothing_was_written_yet(tmp_path: Path) -> None:

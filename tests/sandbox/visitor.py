@@ -3,6 +3,7 @@
 import socket
 import time
 import uuid
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -10,6 +11,7 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from tests.support.sandbox import RunningSandbox, until
 
+METRICS = "Webordinary/EditSessions"
 INSTRUCTION = 'Create page.txt with content "hello"'
 
 
@@ -128,6 +130,27 @@ class Visitor:
 
 def newest(rows: list[dict[str, Any]]) -> dict[str, Any]:
     return rows[-1] if rows else {}
+
+
+def measured(
+    running: RunningSandbox, name: str, namespace: str = METRICS, **dimensions: str
+) -> list[tuple[float, str]]:
+    """Sum and unit of every point of a metric within this hour."""
+    now = datetime.now(UTC)
+    answer = running.client("cloudwatch").get_metric_statistics(
+        Namespace=namespace,
+        MetricName=name,
+        Dimensions=pairs(dimensions),
+        StartTime=now - timedelta(hours=1),
+        EndTime=now + timedelta(seconds=2),
+        Period=3600,
+        Statistics=["Sum"],
+    )
+    return [(point["Sum"], point["Unit"]) for point in answer["Datapoints"]]
+
+
+def pairs(dimensions: dict[str, str]) -> list[dict[str, str]]:
+    return [{"Name": name, "Value": value} for name, value in dimensions.items()]
 
 
 def millis() -> int:
