@@ -62,13 +62,9 @@ def test_a_chat_leaves_every_metric_behind(sandbox: RunningSandbox) -> None:
             ((total, unit),) = measured(sandbox, name, **dimensions)
             assert total >= 1, name
             assert unit == "Count", name
-        services = {
-            "ClusterName": sandbox.settings.cluster_name,
-            "ServiceName": sandbox.settings.hermes_service,
-        }
-        until(
-            lambda: measured(sandbox, "RunningTaskCount", "ECS/ContainerInsights", **services), 10, "its tasks"
-        )
+        service = {"ClusterName": sandbox.settings.cluster_name, "ServiceName": sandbox.settings.hermes_service}
+        insights = "ECS/ContainerInsights"
+        until(lambda: measured(sandbox, "RunningTaskCount", insights, **service), 10, "the service's tasks")
 
 
 def test_a_metric_is_found_by_its_exact_dimensions_alone(sandbox: RunningSandbox) -> None:
