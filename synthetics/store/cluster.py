@@ -14,19 +14,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
+from urllib.parse import quote
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import URL
 
 from synthetics.errors import StoreError
-from synthetics.store.programs import command, own_directory, run, user_name
+from synthetics.store.programs import OTHERWISE, command, own_directory, run, user_name
 
 DATABASE = "synthetics"
 _START_SECONDS = 60
 _PORT = 5432
 #: The shortest limit among the systems we run on (macOS), for the socket's whole path.
 _LONGEST_SOCKET_PATH = 103
+#: In a list of sockets and in a URL everything else may mean something of its own, a comma for one.
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9/._-]+")
+#: pg_ctl starts the server through a shell, where even quotes leave these their meaning.
+_MEANT_FOR_A_SHELL = frozenset('"$`\\\n')
 
 _SETTINGS = {
     "listen_addresses": "",
@@ -44,7 +48,7 @@ _SETTINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A server's files under `directory`: `data/`, `log` and, where its path is short enough, the socket."""
+    """A server's files under `directory`: `data/`, `log` and, where its path is short and plain, the socket."""
 
     directory: Path
     settings: Mapping[str, str] = field(default_factory=dict)
@@ -59,19 +63,28 @@ class Cluster:
 
     @property
     def socket_directory(self) -> Path:
-        """Where the server listens: its own directory, or a short one if the path would be too long."""
-        if len(os.fsencode(self.directory / f".s.PGSQL.{_PORT}")) <= _LONGEST_SOCKET_PATH:
+        """Where the server listens: its own directory, or another if that path would not do for a socket."""
+        socket = self.directory / f".s.PGSQL.{_PORT}"
+        if len(os.fsencode(socket)) <= _LONGEST_SOCKET_PATH and _PLAIN_PATH.fullmatch(str(self.directory)):
             return self.directory
         mark = blake2b(os.fsencode(self.directory), digest_size=8).hexdigest()
         return Path(tempfile.gettempdir()) / f"synthetics-{os.geteuid()}-{mark}"
 
     def url(self, database: str = DATABASE) -> str:
         """How to reach a database of this server, over its socket."""
-        where = {"host": str(self.socket_directory), "port": str(_PORT)}
-        return URL.create("postgresql", user_name(), database=database, query=where).render_as_string()
+        # Percent-encoded by us: SQLAlchemy writes a space as `+`, which libpq takes as it stands.
+        host = quote(os.fsencode(self.socket_directory), safe="")
+        return (
+            f"postgresql://{quote(user_name(), safe='')}@/{quote(database, safe='')}?host={host}&port={_PORT}"
+        )
 
     def ensure_running(self) -> None:
         """Return once the server answers, made and started if need be. Raises StoreError."""
+        if _MEANT_FOR_A_SHELL.intersection(str(self.directory)):
+            raise StoreError(
+                f"the embedded Postgres cannot use {str(self.directory)!r}: quotes, $, ` and \\ in the path "
+                f"are more than its starter can bear; {OTHERWISE}"
+            )
         own_directory(self.directory)
         own_directory(self.socket_directory)
         self._ensure_made()
@@ -172,7 +185,9 @@ class Cluster:
                 if found.fetchone() is None:
                     connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
         except psycopg.Error as error:
-            raise StoreError(f"the embedded Postgres in {self.directory} refuses us: {error}") from error
+            raise StoreError(
+                f"the embedded Postgres in {self.directory} refuses us: {_one_line(error)}"
+            ) from error
 
     def _last_words(self) -> str:
         try:
@@ -185,6 +200,10 @@ class Cluster:
 
 def _stop_arguments(data: Path) -> tuple[str, ...]:
     return ("pg_ctl", "stop", "-D", str(data), "-m", "fast", "-w")
+
+
+def _one_line(error: psycopg.Error) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _last_line(done: subprocess.CompletedProcess[str]) -> str:

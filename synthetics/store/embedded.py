@@ -4,7 +4,7 @@ import asyncio
 import fcntl
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from synthetics.errors import StoreError
@@ -63,7 +63,7 @@ class EmbeddedPostgres:
                 self._cluster.ensure_running()
                 self._guard().ensure_waiting()
             except BaseException:
-                os.close(users)
+                self._give_up(users)
                 raise
             self._using = users
         return self.url
@@ -81,6 +81,16 @@ class EmbeddedPostgres:
                     self._guard().dismiss()
             finally:
                 os.close(users)
+
+    def _give_up(self, users: int) -> None:
+        """Leave after a start that failed, at whatever point: a server that came up for nobody goes again."""
+        try:
+            if _nobody_else_holds(users):
+                with suppress(StoreError):  # what made the start fail is told; this is likely the same
+                    self._cluster.stop()
+                    self._guard().dismiss()
+        finally:
+            os.close(users)
 
     def _guard(self) -> Guard:
         return Guard(self._directory / "users", self._cluster.stop_command())

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import psycopg
 import pytest
 from sqlalchemy import make_url, text
 
@@ -213,6 +214,46 @@ async def test_a_path_too_long_for_a_socket_is_no_obstacle(state_dir: Path) -> N
         (elsewhere,) = (Path(host) for host in make_url(url).normalized_query["host"])
         assert elsewhere.stat().st_mode & 0o077 == 0
     assert not elsewhere.exists()
+
+
+@pytest.mark.parametrize("name", ["a state", "a+b%20#c?d&e=f", "zuständig, heute", "it's"])
+async def test_whatever_a_directory_is_called_it_is_no_obstacle(state_dir: Path, name: str) -> None:
+    async with EmbeddedPostgres(state_dir / name, HASTY) as url:
+        assert await ask(url, "SELECT 1") == 1
+        with psycopg.connect(url) as connection:  # read by libpq itself, which decodes a URL in its own way
+            assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+async def test_a_name_that_a_shell_would_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="in the path are more than its starter can bear; choose another"):
+        await EmbeddedPostgres(tmp_path / "$(touch gotcha)").start()
+
+
+async def test_what_fails_after_the_server_came_up_stops_it_again(
+    state_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        assert len(servers(state_dir)) == 1
+        raise psycopg.OperationalError("connection is bad:\n\tnobody listens")
+
+    monkeypatch.setattr(psycopg, "connect", refuse)
+    with pytest.raises(StoreError, match=r"refuses us: connection is bad: nobody listens$"):
+        await EmbeddedPostgres(state_dir, HASTY).start()
+    assert processes(state_dir) == {}
+
+
+async def test_a_start_that_fails_leaves_the_server_to_those_who_use_it(
+    state_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise psycopg.OperationalError("connection is bad")
+
+    async with EmbeddedPostgres(state_dir, HASTY) as url:
+        with monkeypatch.context() as patched:
+            patched.setattr(psycopg, "connect", refuse)
+            with pytest.raises(StoreError, match="refuses us"):
+                await EmbeddedPostgres(state_dir, HASTY).start()
+        assert await ask(url, "SELECT 1") == 1
 
 
 async def test_a_directory_of_somebody_else_is_refused(tmp_path: Path) -> None:
