@@ -5,8 +5,10 @@ row is not there yet, or never changes, contract Q7) each could start one more t
 Retry-After is kept, as a browser keeps it.
 """
 
+import re
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 
 from probes.platform import Context
 from probes.platform.replies import Reply
@@ -15,6 +17,8 @@ from synthetics.contract import expect
 COMING = frozenset({"starting", "running", "idle"})
 ROW_EVERY = 1.0
 RETRY_AFTER = 5.0
+SHORTEST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
+_WHOLE_SECONDS = re.compile("[0-9]+")
 
 
 class RouterLooks:
@@ -32,11 +36,13 @@ class RouterLooks:
         """The next answer, as soon as it may be asked for."""
         while not await self._harmless():
             now = self._ctx.instant()
-            until = min(self._not_before, self._row_read + ROW_EVERY)
+            until = (
+                min(self._not_before, self._row_read + ROW_EVERY) if self._container_id else self._not_before
+            )
             await self._ctx.pause(timedelta(seconds=max(0.01, until - now)))
         reply = await self._ask()
         if reply.status in self._ctx.platform.settings.starting_page_status:
-            self._not_before = self._ctx.instant() + _retry_after(reply)
+            self._not_before = self._ctx.instant() + _retry_after(reply, self._ctx.now())
         return reply
 
     async def _harmless(self) -> bool:
@@ -62,7 +68,18 @@ def is_the_waking_page(ctx: Context, page: Reply, thread: str) -> None:
         expect.contains("page of a sleeping chat", page.text, thread)
 
 
-def _retry_after(reply: Reply) -> float:
-    """Seconds that the waking page asks for; five if it does not say (contract §2.7)."""
-    told = reply.header("retry-after") or ""
-    return float(told) if told.isdigit() else RETRY_AFTER
+def _retry_after(reply: Reply, now: datetime) -> float:
+    """Seconds that the waking page asks for, as a number or as a date; five if it does not say (contract §2.7).
+
+    Never less than one and never more than a minute: a wrong number neither floods the platform with looks nor
+    keeps us from seeing it awake.
+    """
+    told = (reply.header("retry-after") or "").strip()
+    if _WHOLE_SECONDS.fullmatch(told):
+        seconds = float(told)
+    else:
+        try:
+            seconds = (parsedate_to_datetime(told).astimezone(UTC) - now).total_seconds()
+        except (ValueError, TypeError, OverflowError):
+            return RETRY_AFTER
+    return min(max(seconds, SHORTEST_PAUSE), LONGEST_PAUSE)

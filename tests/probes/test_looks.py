@@ -5,6 +5,8 @@ from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
+
 from probes.looks import RouterLooks
 from probes.platform import Context
 from probes.platform.replies import Reply
@@ -24,6 +26,7 @@ class Router:
     retry_after: str | None = "5"
     looks: list[float] = field(default_factory=list)
     row_reads: list[float] = field(default_factory=list)
+    pauses: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.born = self.clock.monotonic()
@@ -45,10 +48,16 @@ class Router:
         past = [state for moment, state in sorted(self.states.items()) if moment <= self.age]
         return SimpleNamespace(status=past[-1]) if past else None
 
+    async def pause(self, duration: timedelta) -> None:
+        self.pauses.append(duration.total_seconds())
+        await self.clock.sleep(duration)
+
     def context(self) -> Context:
         settings = SimpleNamespace(starting_page_status=STARTING_PAGE)
         platform = SimpleNamespace(tables=SimpleNamespace(container=self.container), settings=settings)
-        told: Any = SimpleNamespace(instant=self.clock.monotonic, pause=self.clock.sleep, platform=platform)
+        told: Any = SimpleNamespace(
+            instant=self.clock.monotonic, now=self.clock.now, pause=self.pause, platform=platform
+        )
         return cast(Context, told)
 
 
@@ -110,3 +119,33 @@ async def test_without_a_known_container_the_waking_page_sets_the_pace() -> None
 
     assert router.row_reads == []
     assert len(router.looks) <= 7
+    assert len(router.pauses) <= len(router.looks), "there is nothing to wake up for between two looks"
+
+
+@pytest.mark.parametrize(
+    ("told", "seconds"),
+    [
+        ("2", 2.0),
+        (" 7 ", 7.0),
+        ("0", 1.0),
+        ("3600", 60.0),
+        ("9" * 400, 60.0),
+        ("\N{SUPERSCRIPT TWO}", 5.0),
+        ("\N{ARABIC-INDIC DIGIT THREE}", 5.0),
+        ("-3", 5.0),
+        ("1.5", 5.0),
+        ("soon", 5.0),
+        ("", 5.0),
+        ("Sun, 01 Mar 2026 12:00:20 GMT", 20.0),
+        ("Sun, 01 Mar 2026 11:00:00 GMT", 1.0),
+        ("Sun, 01 Mar 99999 11:00:00 GMT", 5.0),
+    ],
+)
+async def test_whatever_retry_after_says_the_next_look_comes_in_reason(told: str, seconds: float) -> None:
+    router = Router(FakeClock(), after=1.0, retry_after=told)
+    looks = RouterLooks(router.context(), None, router.ask)
+
+    await looks.look()
+    await looks.look()
+
+    assert router.looks[1] - router.looks[0] == pytest.approx(seconds, abs=0.05)
