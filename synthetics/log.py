@@ -10,6 +10,7 @@ import structlog
 from structlog.typing import Processor
 
 from synthetics.redaction import HIDDEN, clean, hide, is_secret_name
+from synthetics.words import printable
 
 
 class LogFormat(StrEnum):
@@ -96,6 +97,15 @@ def redact(_logger: object, _method: str, event: MutableMapping[str, Any]) -> Mu
     return event
 
 
+def _for_a_terminal(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """The event without anything that a terminal would obey; a traceback keeps its lines."""
+    for name, value in event.items():
+        if isinstance(value, str):
+            lines = value.split("\n") if name == "exception" else [value]
+            event[name] = "\n".join(printable(line, most=None) for line in lines)
+    return event
+
+
 def _in_order(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     first = {name: event.pop(name) for name in ("timestamp", "level", "event") if name in event}
     return {**first, **event}
@@ -123,7 +133,7 @@ def _rendering(readable: bool, handler: _Handler) -> list[Processor]:
     if readable:
         # Rendered as text first, so that the traceback passes the redaction too.
         console = structlog.dev.ConsoleRenderer(colors=handler.stream.isatty(), pad_event_to=24)
-        return [structlog.processors.format_exc_info, redact, console]
+        return [structlog.processors.format_exc_info, redact, _for_a_terminal, console]
     return [
         structlog.processors.format_exc_info,
         redact,

@@ -21,6 +21,8 @@ _SECRET_TEXT = re.compile(
     r"|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"
     r"|(?i:(?<=x-amz-signature=)|(?<=x-amz-security-token=))[^&\s]+"
 )
+#: Neither Postgres nor UTF-8 has these; a platform's JSON may have both.
+_UNWRITABLE = re.compile("[\0\ud800-\udfff]")
 
 
 def is_secret_name(name: str) -> bool:
@@ -55,7 +57,7 @@ def clean(value: object, *, _depth: int = 0) -> object:
         case Mapping():
             items = list(value.items())[:MOST_ITEMS]
             return {
-                str(name): HIDDEN if is_secret_name(str(name)) else clean(inner, _depth=_depth + 1)
+                clean_text(str(name)): HIDDEN if is_secret_name(str(name)) else clean(inner, _depth=_depth + 1)
                 for name, inner in items
             }
         case list() | tuple() | set() | frozenset():
@@ -67,6 +69,10 @@ def clean(value: object, *, _depth: int = 0) -> object:
 
 
 def clean_text(text: str) -> str:
-    """`text` with secrets hidden and its length bounded; NUL cannot be stored, so it is shown."""
-    shown = hide(text).replace("\x00", "\\x00")
+    """`text` with secrets hidden and its length bounded; what nothing can keep is spelled out."""
+    shown = _UNWRITABLE.sub(_spelled, hide(text))
     return shown if len(shown) <= LONGEST_TEXT else shown[:LONGEST_TEXT] + f"… ({len(shown)} characters)"
+
+
+def _spelled(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape", "surrogatepass").decode("ascii")

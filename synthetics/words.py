@@ -12,6 +12,12 @@ _ISO = re.compile(
     r"P(?:(?P<d>\d+(?:\.\d+)?)D)?"
     r"(?:T(?:(?P<h>\d+(?:\.\d+)?)H)?(?:(?P<m>\d+(?:\.\d+)?)M)?(?:(?P<s>\d+(?:\.\d+)?)S)?)?"
 )
+#: What a terminal may obey, or what turns the direction in which a line is read; and what no file can hold.
+_COMMANDS = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+_BREAKS = re.compile(r"[\t\r\n]+")
+LONGEST_PRINTED = 600
 
 
 def plain(name: str) -> str:
@@ -52,6 +58,12 @@ def duration(value: object) -> timedelta:
     raise ValueError(f"{value!r} is not a duration")
 
 
+def printable(text: str, *, most: int | None = LONGEST_PRINTED) -> str:
+    """`text` as a terminal may be given it: one line, nothing a terminal obeys, cut after `most` characters."""
+    line = _COMMANDS.sub(_spelled, _BREAKS.sub(" ", text))
+    return line if most is None or len(line) <= most else line[:most] + "…"
+
+
 def in_words(took: timedelta) -> str:
     """`took` for people: `340 ms`, `4.21 s`, `2 min 5 s`, `1 h 30 min`."""
     seconds = took.total_seconds()
@@ -89,3 +101,7 @@ def _of_seconds(seconds: float) -> timedelta:
         return timedelta(seconds=seconds)
     except OverflowError:
         raise ValueError(f"{seconds:g} seconds is too long") from None
+
+
+def _spelled(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape", "surrogatepass").decode("ascii")

@@ -13,7 +13,7 @@ from synthetics import log
 from synthetics.commands.rendering import STYLES, mark
 from synthetics.commands.run import choose
 from synthetics.commands.shell import ConfigOption, JsonOption, out, run_async
-from synthetics.words import in_words
+from synthetics.words import in_words, printable
 
 if TYPE_CHECKING:  # it brings the store along, which not every command needs
     from synthetics.queries.values import RunSummary
@@ -77,7 +77,7 @@ def _runs_table(found: "Sequence[RunSummary]") -> Table:
             Text(outcome, style=STYLES.get(outcome, "")),
             in_words(run.took) if run.took is not None else "",
             run.trigger.value,
-            Text(run.reason or ""),
+            Text(printable(run.reason or "")),
         )
     return table
 

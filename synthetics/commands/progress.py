@@ -18,7 +18,7 @@ from synthetics.contract.progress import Progress
 from synthetics.model.check import Check, CheckOutcome
 from synthetics.model.run import Run, StepOutcome, StepResult
 from synthetics.model.timing import Timing
-from synthetics.words import in_words
+from synthetics.words import in_words, printable
 
 
 @contextmanager
@@ -61,7 +61,7 @@ class Lines:
         self._say(run.key.probe, f"{run.outcome.value} in {in_words(run.took)}{reason}")
 
     def _say(self, probe: str, words: str) -> None:
-        self._console.print(f"{probe}: {words}", markup=False)
+        self._console.print(f"{probe}: {printable(words)}", markup=False)
 
 
 @dataclass(slots=True)
@@ -152,7 +152,7 @@ def _cases(watched: _Watched) -> Iterator[RenderableType]:
     yield Text.assemble("   cases: ", *((words + "  ", style) for words, style in told), (of, "dim"))
     for check in checks:
         if check.outcome is CheckOutcome.FAILED:
-            yield Text(f"   ✗ {check.case}: {check.reason}", style="red")
+            yield Text(f"   ✗ {check.case}: {printable(check.reason or '')}", style="red")
 
 
 def _timings(watched: _Watched) -> Iterator[RenderableType]:

@@ -10,7 +10,7 @@ from rich.text import Text
 from synthetics.model.check import CheckOutcome
 from synthetics.model.run import Outcome, Run, StepOutcome
 from synthetics.model.timing import UNACCOUNTED, Timing
-from synthetics.words import in_words
+from synthetics.words import in_words, printable
 
 STYLES: Mapping[str, str] = {
     Outcome.PASSED: "green",
@@ -91,8 +91,10 @@ def render_run(run: Run, promises: Mapping[str, str]) -> RenderableType:
     """A finished run: how it ended, its cases, and its timings with their phases."""
     parts: list[RenderableType] = [_headline(run)]
     if run.reason:
-        parts.append(Text(f"  {run.reason}", style=STYLES.get(run.outcome, "")))
-    parts.extend(Text(f"  clean-up failed: {error}", style="magenta") for error in run.cleanup_errors)
+        parts.append(Text(f"  {printable(run.reason)}", style=STYLES.get(run.outcome, "")))
+    parts.extend(
+        Text(f"  clean-up failed: {printable(error)}", style="magenta") for error in run.cleanup_errors
+    )
     if run.checks:
         parts.append(_checks(run, promises))
     if run.timings:
@@ -129,7 +131,7 @@ def _checks(run: Run, promises: Mapping[str, str]) -> Table:
         style = STYLES.get(check.outcome, "")
         words = Text(promises.get(check.case, ""))
         if check.reason:
-            words.append(f"\n{check.reason}", style=style)
+            words.append(f"\n{printable(check.reason)}", style=style)
         table.add_row(
             Text.assemble("  ", mark(check.outcome), f" {check.case}"),
             Text(check.outcome.value, style=style),

@@ -12,7 +12,7 @@ from synthetics import log
 from synthetics.commands.shell import ConfigOption, ExitCode, out, run_async
 from synthetics.log import LogLevel
 from synthetics.model.resource import Resource
-from synthetics.words import counted
+from synthetics.words import counted, printable
 
 
 class Role(StrEnum):
@@ -58,11 +58,13 @@ def check(config: ConfigOption = None) -> None:
         table.add_column(overflow="fold")
     for finding in findings:
         good = finding.problem is None
-        words = Text("in order" if good else finding.problem or "", style="dim" if good else "red")
+        words = Text("in order" if good else printable(finding.problem or ""), style="dim" if good else "red")
         if finding.advice:
             words.append(f"\n→ {finding.advice}", style="")
         table.add_row(
-            Text("✓" if good else "✗", style="green" if good else "red"), Text(finding.subject), words
+            Text("✓" if good else "✗", style="green" if good else "red"),
+            Text(printable(finding.subject)),
+            words,
         )
     out().print(table)
     bad = sum(finding.problem is not None for finding in findings)
@@ -88,7 +90,7 @@ def sweep(
     if report.closed:
         told.append(f"closed   {counted(report.closed, 'abandoned run')}")
     for line in told or ["Nothing was left behind."]:
-        out().print(line, markup=False)
+        out().print(printable(line), markup=False)
     if report.under_way is not None:
         out().print(
             f"{counted(report.under_way.count, 'run')} under way: what they made is left alone until they end, "

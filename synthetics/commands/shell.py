@@ -15,7 +15,8 @@ from typing import Annotated, TypeVar
 import typer
 from rich.console import Console
 
-from synthetics.errors import SyntheticsError
+from synthetics.errors import SettingsError, SyntheticsError
+from synthetics.words import printable
 
 T = TypeVar("T")
 
@@ -114,15 +115,16 @@ def leave_at_once() -> None:
 
 
 def tell(error: SyntheticsError) -> None:
-    """Tell people what is wrong, one line for each thing."""
+    """Tell people what is wrong; several mistakes in settings are listed."""
     console = err()
-    lines = str(error).splitlines() or [type(error).__name__]
-    if len(lines) == 1:
-        console.print(lines[0], style="red", markup=False)
+    problems = error.problems if isinstance(error, SettingsError) else ()
+    if len(problems) > 1:
+        console.print(f"{len(problems)} things are wrong:", style="red")
+        for problem in problems:
+            console.print(f"  • {printable(problem)}", markup=False)
         return
-    console.print(f"{len(lines)} things are wrong:", style="red")
-    for line in lines:
-        console.print(f"  • {line}", markup=False)
+    for line in str(error).splitlines() or [type(error).__name__]:
+        console.print(printable(line), style="red", markup=False)
 
 
 def tell_unexpected(error: BaseException, *, debug: bool) -> None:
@@ -130,7 +132,7 @@ def tell_unexpected(error: BaseException, *, debug: bool) -> None:
     if debug:
         traceback.print_exception(error)
         return
-    told = f"{type(error).__name__}: {error}".splitlines()[0]
+    told = printable(f"{type(error).__name__}: {error}")
     err().print(
         f"synthetics made a mistake of its own: {told}\n"
         f"The details are in {_keep(error)}; `synthetics --debug …` shows them here.",

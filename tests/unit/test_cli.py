@@ -223,6 +223,22 @@ def test_people_read_cases_timings_and_phases(
     assert "one-answer: failed in 3.00 s" in told.err
 
 
+@pytest.mark.parametrize("arguments", [["run", "one-answer"], ["runs"]])
+def test_what_a_platform_said_never_commands_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    reason = "\x1b]0;mine\x07\x1b[2Junexpected \ud800: " + "y" * 5000
+
+    call(monkeypatch, Service([make_run(Outcome.FAILED, reason=reason)]), *arguments)
+
+    told = capsys.readouterr()
+    assert "\x1b" not in told.out + told.err
+    assert "\x07" not in told.out + told.err
+    assert r"\x1b]0;mine" in told.out
+    assert "…" in told.out
+    assert len(told.out) < 4000
+
+
 @pytest.mark.parametrize(
     ("arguments", "wanted"),
     [
@@ -281,6 +297,14 @@ def test_an_error_of_ours_is_a_sentence_and_never_a_traceback(
     assert told.out == ""
     assert told.err.endswith("the database is away\n")
     assert "Traceback" not in told.err
+
+
+def test_an_error_of_several_lines_is_still_one_thing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call(monkeypatch, Service(error=StoreError("it does not answer\n\tIs it there?")), "run", "one-answer")
+
+    assert capsys.readouterr().err.endswith("it does not answer\n Is it there?\n")
 
 
 def test_a_mistake_of_ours_is_a_sentence_and_the_rest_is_in_a_file(

@@ -73,6 +73,22 @@ def test_no_secret_is_in_any_line(form: str) -> None:
     assert SECRET not in stream.getvalue()
 
 
+def test_a_readable_line_has_nothing_that_a_terminal_obeys() -> None:
+    stream = io.StringIO()
+    log.configure("console", "info", stream)
+
+    structlog.get_logger().warning("run.finished", reason="\x1b]0;mine\x07")
+    try:
+        raise ValueError("\x1b[2J")
+    except ValueError:
+        structlog.get_logger().exception("run.broke")
+
+    assert "\x1b" not in stream.getvalue()
+    assert "\x07" not in stream.getvalue()
+    assert r"\x1b]0;mine\x07" in stream.getvalue()
+    assert "\nTraceback" in stream.getvalue()
+
+
 def test_lines_follow_standard_error_where_it_goes(monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = io.StringIO(), io.StringIO()
     monkeypatch.setattr(sys, "stderr", first)
@@ -108,3 +124,9 @@ def test_evidence_is_json_even_where_numbers_are_not() -> None:
         "token": "[redacted]",
         "empty_user": "redis://[redacted]@host",
     }
+
+
+def test_evidence_can_be_written_and_kept_whatever_came() -> None:
+    cleaned = clean({"half \ud800": ["one \udfff", b"\0"], "said": "whole 🙂"})
+
+    assert cleaned == {r"half \ud800": [r"one \udfff", r"\x00"], "said": "whole 🙂"}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synthetics.words import did_you_mean, duration, in_words, nearest, plain
+from synthetics.words import LONGEST_PRINTED, did_you_mean, duration, in_words, nearest, plain, printable
 
 
 @pytest.mark.parametrize(
@@ -71,3 +71,25 @@ def test_a_name_that_is_nearly_right_is_recognised() -> None:
     assert did_you_mean("cold_strat", ["cold-start"]) == "did you mean cold-start?"
     assert did_you_mean("mail", ["b", "a"]) == "known: a, b"
     assert did_you_mean("mail", []) == "there is none"
+
+
+@pytest.mark.parametrize(
+    ("said", "printed"),
+    [
+        ("wanted 'ä', got “…” 🙂", "wanted 'ä', got “…” 🙂"),
+        ("\x1b]0;mine\x07\x1b[2J", r"\x1b]0;mine\x07\x1b[2J"),
+        ("\x9b31m, \x7f, \0", r"\x9b31m, \x7f, \x00"),
+        ("one\r\n\ttwo", "one two"),
+        ("\u202egpj.exe\u2066", r"\u202egpj.exe\u2066"),
+        ("half \ud800", r"half \ud800"),
+    ],
+)
+def test_nothing_that_a_terminal_obeys_is_printed(said: str, printed: str) -> None:
+    assert printable(said) == printed
+    assert printable(printed) == printed
+
+
+def test_what_is_printed_is_cut_unless_all_is_wanted() -> None:
+    assert printable("x" * 5000) == "x" * LONGEST_PRINTED + "…"
+    assert printable("x" * LONGEST_PRINTED) == "x" * LONGEST_PRINTED
+    assert printable("x" * 5000, most=None) == "x" * 5000

@@ -16,6 +16,7 @@ from api.models.runs import RunDetailOut, TimingOut
 from synthetics.commands.demo.feed import Story
 from synthetics.commands.rendering import bar, legend, mark
 from synthetics.queries.values import State
+from synthetics.words import printable
 
 _BAR_WIDTH = 44
 _MOST_MARKS = 30
@@ -63,7 +64,7 @@ def line(detail: RunDetailOut) -> Text:
     if run.started_at and run.took_seconds is not None:
         text.append(f" in {run.took_seconds:.2f} s")
     if run.reason:
-        text.append(f": {run.reason}")
+        text.append(f": {printable(run.reason)}")
     for timing in detail.timings:
         phases = ", ".join(f"{name} {seconds:.2f}" for name, seconds in _shown(timing))
         text.append(f"\n         {_name(timing)} {timing.seconds:.2f} s" + (f" ({phases})" if phases else ""))
@@ -89,7 +90,7 @@ def _probe(probe: ProbeStatusOut, story: Story, now: datetime) -> Iterator[Rende
         yield marks
     newest = probe.latest_run
     if newest is not None and newest.reason:
-        yield Padding(Text(newest.reason, style="red"), (0, 0, 0, 2))
+        yield Padding(Text(printable(newest.reason), style="red"), (0, 0, 0, 2))
     rows = list(story.timings_of(probe.name))
     if rows:
         yield Padding(_timings(rows), (0, 0, 0, 2))
