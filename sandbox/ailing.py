@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from typing import Any
 
 from sandbox.faults import Faults, amount
@@ -16,6 +17,7 @@ class Ailing:
     def __init__(self, settings: SandboxSettings, faults: Faults) -> None:
         self._settings = settings
         self._faults = faults
+        self._rows_put: list[float] = []
 
     async def hold_up(self) -> None:
         """Return when the request may be answered."""
@@ -29,6 +31,20 @@ class Ailing:
             return self._faults.strikes("sessions-unreadable") is not None
         reading = b"GetMetric" in body or "GetMetric" in action or "GetMetric" in path
         return reading and self._faults.strikes("metrics-unreadable") is not None
+
+    def throttles(self, action: str, body: bytes) -> bool:
+        """Whether AWS refuses a new session's row, because it took too many within the last second."""
+        if action != f"{_DYNAMODB}.PutItem" or _table(body) != self._settings.session_table:
+            return False
+        limit = self._faults.strikes("sessions-throttled", client=_client(body))
+        if limit is None:
+            return False
+        now = time.monotonic()
+        self._rows_put = [at for at in self._rows_put if now - at < 1.0]
+        if len(self._rows_put) >= amount(limit):
+            return True
+        self._rows_put.append(now)
+        return False
 
     def forgets(self, action: str, body: bytes) -> bool:
         """Whether AWS says yes, and does nothing."""
@@ -58,3 +74,9 @@ class Ailing:
 def _table(body: bytes) -> str:
     request: dict[str, Any] = json.loads(body or b"{}")
     return str(request.get("TableName", ""))
+
+
+def _client(body: bytes) -> str:
+    """The customer whose row is put; empty if the row names none."""
+    request: dict[str, Any] = json.loads(body or b"{}")
+    return str(request.get("Item", {}).get("clientId", {}).get("S", ""))

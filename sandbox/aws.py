@@ -137,6 +137,9 @@ class AwsEndpoint:
         if self._ailing.refuses(action, path, body):
             error = "InternalServerError"
             return _json_reply({"__type": error, "message": "The request could not be served."}, 500, error)
+        if self._ailing.throttles(action, body):
+            error = "ProvisionedThroughputExceededException"
+            return _json_reply({"__type": error, "message": "The request rate is too high."}, 400, error)
         return _json_reply({}) if self._ailing.forgets(action, body) else None
 
     async def _answer(self, own: Actions, action: str, body: bytes) -> Reply:

@@ -25,6 +25,13 @@ FAULTS = (
         touches=("LD", "CC", "FR"),
     ),
     FaultSpec(
+        "sessions-throttled",
+        ("LD-03",),
+        "DynamoDB takes so many rows of new sessions within a real second (amount), and throttles all others.",
+        {"amount": 2.0},
+        touches=("LD", "CC", "FR", "PB", "SH", "MP", "INT"),
+    ),
+    FaultSpec(
         "slower-with-every-session",
         ("LD-04",),
         "Each further session of a customer takes longer than the one before (amount in platform seconds).",

@@ -1,14 +1,15 @@
 """What tests of several parts of the sandbox share."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from sandbox.faults import Faults
 from sandbox.hermes.cloud import Cloud
 from sandbox.hermes.service import Hermes
+from sandbox.settings import SandboxSettings
 from sandbox.truth import Truth
-from tests.support.sandbox import RunningSandbox
+from tests.support.sandbox import SPEED, RunningSandbox
 
 
 @pytest.fixture
@@ -21,3 +22,12 @@ async def hermes(sandbox: RunningSandbox) -> AsyncIterator[Hermes]:
     yield parts
     await parts.stop()
     await cloud.close()
+
+
+@pytest.fixture(scope="session")
+def lambda_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSandbox]:
+    """A sandbox of the second generation: the router answers for sessions, mails name their customer."""
+    directory = tmp_path_factory.mktemp("lambda")
+    running = RunningSandbox(SandboxSettings(directory=directory, speed=SPEED, routing_dialect="lambda"))
+    yield running
+    assert running.stop() == 0

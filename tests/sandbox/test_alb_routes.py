@@ -7,22 +7,13 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from sandbox.settings import SandboxSettings
 from tests.sandbox.visitor import Visitor
-from tests.support.sandbox import SPEED, RunningSandbox, until
+from tests.support.sandbox import RunningSandbox, until
 
 UPGRADE = (
     "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 )
-
-
-@pytest.fixture(scope="module")
-def lambda_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSandbox]:
-    directory = tmp_path_factory.mktemp("lambda")
-    running = RunningSandbox(SandboxSettings(directory=directory, speed=SPEED, routing_dialect="lambda"))
-    yield running
-    assert running.stop() == 0
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from tests.sandbox.tasks_support import new_client
 from tests.sandbox.visitor import Visitor
 from tests.support.sandbox import RunningSandbox, until
 
-MAIL = "From: {sender}\r\nTo: {to}\r\nSubject: {subject}\r\nMessage-ID: <m1@x>\r\n{more}\r\nAdd a page\r\n"
+MAIL = "From: {sender}\r\nTo: {to}\r\nSubject: {subject}\r\nMessage-ID: <m1@x>\r\n{more}\r\nCreate note.txt\r\n"
 
 
 def mail(sender: str = "Ann <ann@x.org>", to: str = "in@x", subject: str = "Hello", more: str = "") -> str:
@@ -50,7 +50,7 @@ def test_other_json_is_taken_for_the_mail_itself(other: str) -> None:
 def test_the_first_intake_takes_the_client_from_the_sender() -> None:
     read = read_mail(mail(sender="syn-abc.1@x.org", more="In-Reply-To: <thread-9f3c01ab@mail>\r\n"), "path")
     assert (read.client, read.user, read.thread) == ("synabc1", "email-user", "9f3c01ab")
-    assert read.instruction == "Add a page"
+    assert read.instruction == "Create note.txt"
 
 
 def test_the_second_intake_takes_the_client_from_the_address() -> None:
@@ -135,6 +135,35 @@ def test_a_mail_becomes_a_session_and_a_reply_a_command(sandbox: RunningSandbox)
         until(lambda: len(sandbox.truth("command.finished", session=session)) == 2, 20, "the reply's command")
         sandbox.dynamodb.delete_item(
             TableName=sandbox.settings.thread_mapping_table, Key={"threadId": {"S": thread}}
+        )
+        visitor.deactivate(session)
+
+
+def test_the_second_intake_opens_by_address_and_continues_by_thread(lambda_sandbox: RunningSandbox) -> None:
+    with Visitor(lambda_sandbox) as visitor:
+        own, to = f"<{visitor.client}@x>", f"edit@{visitor.client}-shop.webordinary.com"
+        queue = lambda_sandbox.sqs.get_queue_url(QueueName=lambda_sandbox.settings.email_queue_name)["QueueUrl"]
+        written = mail(to=to).replace("<m1@x>", own)
+        notification = json.dumps({"notificationType": "Received", "content": written})
+
+        lambda_sandbox.sqs.send_message(QueueUrl=queue, MessageBody=json.dumps({"Message": notification}))
+
+        opened = lambda_sandbox.wait_for("session.active", client=visitor.client)
+        session, thread = str(opened.fields["session"]), thread_hash(own)
+        row = visitor.session(session)
+        assert (row["userId"], row["projectId"], row["chatThreadId"]) == ("ann", "shop", thread)
+        assert (row["containerId"], row["editBranch"]) == (f"{visitor.client}-shop-ann", f"thread-{thread}")
+        (mapping,) = visitor.rows_of(lambda_sandbox.settings.thread_mapping_table)
+        assert (mapping["threadId"], mapping["sessionId"]) == (thread, session)
+        lambda_sandbox.wait_for("command.finished", session=session)
+
+        reply = mail(to=to, more=f"In-Reply-To: {own}\r\n")
+        lambda_sandbox.sqs.send_message(QueueUrl=queue, MessageBody=reply)
+
+        until(lambda: len(lambda_sandbox.truth("command.finished", session=session)) == 2, 20, "the reply")
+        assert len(visitor.rows_of(lambda_sandbox.settings.session_table)) == 1
+        lambda_sandbox.dynamodb.delete_item(
+            TableName=lambda_sandbox.settings.thread_mapping_table, Key={"threadId": {"S": thread}}
         )
         visitor.deactivate(session)
 

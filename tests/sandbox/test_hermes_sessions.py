@@ -5,6 +5,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import httpx
@@ -282,6 +283,27 @@ def test_activate_error_makes_nothing(visitor: Visitor) -> None:
     assert answer.status_code == 500
     assert answer.json()["message"].startswith("Failed to activate session: ")
     assert visitor.rows_of(visitor.settings.session_table) == []
+
+
+def test_a_throttled_table_refuses_some_cleanly(visitor: Visitor) -> None:
+    visitor.running.set_fault("sessions-throttled", amount=1.0, for_=visitor.client)
+    body = {"clientId": visitor.client, "userId": "TEST_ann@x.org", "instruction": INSTRUCTION}
+    with ThreadPoolExecutor(4) as people:
+        answers = list(people.map(lambda _: visitor.post("/api/sessions/activate", body), range(4)))
+    visitor.running.clear_faults()
+
+    made = [answer.json()["sessionId"] for answer in answers if answer.status_code == 201]
+    refused = [answer.json() for answer in answers if answer.status_code == 500]
+    assert made
+    assert len(made) + len(refused) == 4
+    assert refused
+    for told in refused:
+        assert told["statusCode"] == 500
+        assert told["message"].startswith("Failed to activate session: ProvisionedThroughputExceededException")
+    rows = visitor.rows_of(visitor.settings.session_table)
+    assert {row["sessionId"] for row in rows} == set(made)
+    for session in made:
+        visitor.deactivate(session)
 
 
 def test_activate_that_hangs_has_made_the_session(visitor: Visitor) -> None:
