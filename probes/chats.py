@@ -87,11 +87,24 @@ async def open_chat(
         pace=DEAR,
     )
     assert row is not None
+    if not web.guard.owns("session", asked.session_id):
+        raise Unexpected(
+            f"unexpected: session that activate answered with: wanted one of {asked.client_id}, got {row} of "
+            f"{row.client_id or 'no client'} and {row.user_id or 'no user'}, who are not this run's; "
+            "it was left alone",
+            **asked.reply.evidence(),
+        )
     if row.container_id:
         await web.note_container(row.container_id)
     if web.settings.routing_dialect is RoutingDialect.LAMBDA:
         await map_thread(ctx, Chat(asked, row), project=project)
     return Chat(asked, row)
+
+
+def answered_late(chat: Chat) -> str | None:
+    """What to say of a session that was found by its row, because activate timed out; None if it answered."""
+    asked = chat.asked
+    return f"activate was not answered in time: {asked.reply.told()}" if asked.looked_up else None
 
 
 async def container_of(ctx: Context, chat: Chat, *, project: str = PROJECT) -> str:

@@ -290,8 +290,8 @@ async def lives_through_the_api(ctx: Context) -> None:
     web = ctx.platform
     with ctx.check("SA-05") as check:
         chat = await chats.open_chat(ctx, "Add an about page", thread="life")
-        if chat.asked.looked_up:
-            check.degrade(f"activate was not answered in time: {chat.asked.reply.told()}")
+        if late := chats.answered_late(chat):
+            check.degrade(late)
         else:
             chat.asked.reply.expect("activate", 201)
         await chats.until_ready(ctx, chat.row)

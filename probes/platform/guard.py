@@ -33,6 +33,7 @@ class Belongings:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._adopted: set[tuple[str, str]] = set()
+        self._disowned: set[tuple[str, str]] = set()
         self._entered: dict[UUID, _Entry] = {}
 
     async def intend(self, kind: str, name: str, **details: str) -> UUID:
@@ -59,10 +60,18 @@ class Belongings:
 
     def adopt(self, kind: str, name: str | None) -> None:
         """Take note that the platform gave this id to something of ours."""
-        if name:
+        if name and (kind, name) not in self._disowned:
             self._adopted.add((kind, name))
 
+    def disown(self, kind: str, name: str | None) -> None:
+        """Take note that this is somebody else's, whoever told us that it was ours: it stays untouched."""
+        if name:
+            self._disowned.add((kind, name))
+            self._adopted.discard((kind, name))
+
     def holds(self, kind: str, name: str) -> bool:
+        if (kind, name) in self._disowned:
+            return False
         return (kind, name) in self._adopted or self._ledger.holds(kind, name)
 
     def named(self, kind: str) -> frozenset[str]:

@@ -11,8 +11,8 @@ from probes.platform.values import Activation, SessionRow, newest
 from synthetics.clock import Clock
 from synthetics.errors import PlatformError, Unexpected
 
-#: Answers that the load balancer gives in Hermes' place; the session may have been made all the same.
-_IN_PLACE_OF_HERMES = frozenset({502, 503, 504})
+#: What the load balancer answers for a request that it has given up waiting for (contract §2.4).
+_TIMED_OUT = 504
 #: What some of the platform's writers put in place of the user (contract §3.1, §8.2).
 _NO_USER = ("email-user", "*", None)
 
@@ -69,8 +69,8 @@ class Hermes:
     ) -> Activation:
         """A session of this run's client (with `client`: of the run's further client of that suffix).
 
-        Where no answer of Hermes itself came, the session is looked up before the call is said to have
-        failed, or a container would leak (contract §2.3). Raises PlatformError.
+        A request that timed out, here or at the load balancer, may have made its session all the same: it is
+        looked up before the call is said to have failed (contract §2.3). Raises PlatformError.
         """
         body: dict[str, object] = {
             "clientId": self.client(client),
@@ -189,7 +189,7 @@ class Hermes:
         Others may have been asked for at the same time: its user tells it from theirs, where rows tell users.
         """
         refused = _refusal(reply, "activate")
-        if reply.failure is None and reply.status not in _IN_PLACE_OF_HERMES:
+        if reply.failure is None and reply.status != _TIMED_OUT:
             raise refused
         try:
             rows = await self._rows_of_client(str(asked["clientId"]))

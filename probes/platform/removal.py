@@ -132,8 +132,10 @@ class Removal:
         for session in known.sessions:
             self._guard.belongings.adopt("session", session)
         marks = await _of_each(known.sessions, self._tables.marks_of_session)
-        for session, rows in marks.items():
-            for row in rows:
+        # The rows have told by now whose they are: what we were told is ours and is not, is left alone.
+        known.sessions = {session for session in known.sessions if self._guard.owns("session", session)}
+        for session in known.sessions:
+            for row in marks[session]:
                 found.sessions.add(session)
                 known.threads |= {row.thread_id} if row.thread_id else set()
                 self._know_containers(

@@ -11,6 +11,9 @@ from probes.platform.values import ContainerRow, MappingRow, SessionRow, Trackin
 from synthetics.clock import Clock
 from synthetics.errors import GuardRefused
 
+#: What some of the platform's writers put in place of the user (contract §3.1, §8.2): it names nobody.
+_NOBODY = ("email-user", "*", None)
+
 
 class Tables:
     """Reads by partition key, whatever the table's key is; writes and deletes only rows of this run.
@@ -111,6 +114,9 @@ class Tables:
         table = self._settings.session_table
         key = await self._shapes.session_key(self._aws, table, self._settings.session_key)
         found = await items.query(self._aws, table, "sessionId", session_id)
+        for item in found:
+            self._adopted(rows.marks(item))
+        self._guard.own("session", session_id)
         for item in found:
             await items.delete(self._aws, table, {name: item[name] for name in key})
         return len(found)
@@ -291,10 +297,15 @@ class Tables:
         return row
 
     def _adopted(self, mark: rows.Marks) -> rows.Marks:
-        """A session row's ids; those of our own client or user are ours from now on."""
+        """A session row's ids; those of our own client or user are ours from now on, another's never.
+
+        A broken platform may answer us with somebody else's session: its row is what tells whose it is.
+        """
         if self._guard.owns("client", mark.client_id) or self._guard.owns("user", mark.user_id):
             self._guard.belongings.adopt("session", mark.session_id)
             self._guard.belongings.adopt("thread", mark.thread_id)
+        elif mark.client_id is not None or mark.user_id not in _NOBODY:
+            self._guard.belongings.disown("session", mark.session_id)
         return mark
 
     async def _ids_of(self, client_id: str, containers: Collection[str]) -> list[str]:

@@ -42,6 +42,12 @@ FAULTS = (
         touches=("*",),
     ),
     FaultSpec(
+        "anothers-session-answered",
+        ("CS-01",),
+        "Activate answers with the session of another customer.",
+        touches=("*",),
+    ),
+    FaultSpec(
         "creation-slow",
         ("CS-07", "CC-06"),
         "Activate takes its time before it makes a session (amount in platform seconds).",

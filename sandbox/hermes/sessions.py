@@ -21,6 +21,13 @@ from sandbox.truth import Truth
 
 TTL_SECONDS = 1800
 DEFAULT_PROJECT = "site"
+#: Another customer's session, for the fault that answers with it.
+STRANGER = {
+    "sessionId": "5c0ffee5-0000-4000-8000-000000000001",
+    "clientId": "acme",
+    "userId": "jane@acme.example",
+    "status": "active",
+}
 BOUND = ("active", "idle", "draining")
 OVER = ("expired", "inactive", "error", "terminated")
 
@@ -258,8 +265,9 @@ class Sessions:
 
     async def _answer(self, opened: Opened) -> Row:
         row = await self.find(opened.session) or opened.row
+        mistaken = self._faults.strikes("anothers-session-answered", client=opened.wish.client) is not None
         return {
-            "sessionId": opened.session,
+            "sessionId": await self._of_another_customer() if mistaken else opened.session,
             "previewUrl": self.preview_url(opened.session),
             "status": text(row, "status"),
             "threadId": text(opened.row, "threadId"),
@@ -273,6 +281,12 @@ class Sessions:
             "dlqUrl": opened.queues.dlq,
             "gitBranch": text(opened.row, "editBranch"),
         }
+
+    async def _of_another_customer(self) -> str:
+        """The session of a customer who has nothing to do with whoever asks."""
+        if await self.find(STRANGER["sessionId"]) is None:
+            await self._tables.sessions.put({**STRANGER, "lastActivity": now_ms(), "createdAt": now_iso()})
+        return STRANGER["sessionId"]
 
     def preview_url(self, session: str) -> str:
         return f"{self._settings.alb_url}/session/{session}"

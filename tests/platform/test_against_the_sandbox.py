@@ -124,6 +124,64 @@ async def test_what_a_killed_run_left_is_swept(sandbox: RunningSandbox, sandboxe
     assert await web.queues.containers_with_queues(web.client_id) == set()
 
 
+async def test_another_customers_session_is_never_touched_whoever_says_that_it_is_ours(
+    sandbox: RunningSandbox, sandboxed: Run
+) -> None:
+    web = sandboxed.web
+    sandbox.set_fault("anothers-session-answered", for_=web.client_id)
+    try:
+        asked = await web.hermes.activate("Add a page", user="visitor", project="site")
+    finally:
+        sandbox.clear_faults()
+    theirs = await web.tables.session(asked.session_id)
+    assert theirs is not None
+    assert theirs.client_id == "acme"
+
+    for change in (
+        web.hermes.keepalive(asked.session_id),
+        web.hermes.deactivate(asked.session_id),
+        web.tables.update_session(theirs, status="expired"),
+        web.tables.delete_session_rows(asked.session_id),
+    ):
+        with pytest.raises(GuardRefused):
+            await change
+    await web.clean_up()
+
+    assert await web.tables.session(asked.session_id) == theirs
+    assert await web.tables.sessions_of_client(web.client_id) == []
+    assert sandboxed.ledger.gone_entries, "nothing of it stays written down as ours"
+
+
+async def test_a_sweep_leaves_another_customers_session_alone(sandbox: RunningSandbox, sandboxed: Run) -> None:
+    web = sandboxed.web
+    sandbox.set_fault("anothers-session-answered", for_=web.client_id)
+    try:
+        asked = await web.hermes.activate("Add a page", user="visitor", project="site")
+    finally:
+        sandbox.clear_faults()
+    left = Resource(
+        uuid4(),
+        sandboxed.run_id,
+        "test",
+        web.client_id.removeprefix("syn-"),
+        "session",
+        asked.session_id,
+        ResourceState.CREATED,
+        SystemClock().now(),
+        {"client": web.client_id},
+    )
+    platform = WebordinaryPlatform(load({}, sandbox.environment))
+    try:
+        await platform.remove(left)
+    finally:
+        await platform.close()
+
+    theirs = await web.tables.session(asked.session_id)
+    assert theirs is not None
+    assert theirs.status == "active"
+    assert await web.tables.sessions_of_client(web.client_id) == []
+
+
 async def test_a_lost_answer_is_looked_up(sandbox: RunningSandbox) -> None:
     async with opened({**sandbox.environment, "ACTIVATE_TIMEOUT_S": "1"}) as run:
         web = run.web

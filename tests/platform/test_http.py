@@ -178,6 +178,16 @@ async def test_an_activate_without_an_answer_and_without_a_row_fails(names: dict
             await run.web.hermes.activate("Add a page", user="visitor")
 
 
+@pytest.mark.parametrize("status", [502, 503])
+async def test_an_activate_that_the_load_balancer_refuses_has_failed(
+    status: int, names: dict[str, str]
+) -> None:
+    async with against(answer(status, b"<html>Bad Gateway</html>"), names) as (_, run):
+        with pytest.raises(PlatformError, match=str(status)) as refused:
+            await run.web.hermes.activate("Add a page", user="visitor")
+    assert "looked up" not in str(refused.value), "only a request that timed out is looked up"
+
+
 async def test_an_activate_that_says_nothing_useful_is_unexpected(names: dict[str, str]) -> None:
     async with against(answer(201, b'{"sessionId": 7, "status": "active"}'), names) as (_, run):
         with pytest.raises(Unexpected, match="wanted 'sessionId' as a text, got 7"):
