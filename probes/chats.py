@@ -90,8 +90,7 @@ async def open_chat(
     if not web.guard.owns("session", asked.session_id):
         raise Unexpected(
             f"unexpected: session that activate answered with: wanted one of {asked.client_id}, got {row} of "
-            f"{row.client_id or 'no client'} and {row.user_id or 'no user'}, who are not this run's; "
-            "it was left alone",
+            f"{row.client_id or 'another user'}, which is not this run's; it was left alone",
             **asked.reply.evidence(),
         )
     if row.container_id:

@@ -58,7 +58,7 @@ async def cold_start(ctx: Context) -> None:
         with essential(ctx, "CS-01"):
             cold = await nothing_runs(ctx)
             chat = await chats.open_chat(ctx, INSTRUCTION)
-            expect.one_of("status of the new session", chat.row.status, ("initializing", "active"))
+            _is_alive(ctx, chat)
 
     async with ctx.step(START):
         await not_ready_at_once(ctx, chat, cold=cold)
@@ -137,6 +137,17 @@ async def nothing_runs(ctx: Context) -> bool:
         pace=DEAR,
     )
     return True
+
+
+def _is_alive(ctx: Context, chat: Chat) -> None:
+    """A session has just begun; one whose answer took longer than the idle limit may be over already."""
+    took, limit = chat.asked.took, ctx.platform.settings.idle_timeout
+    if chat.row.terminal and took >= limit:
+        raise Unexpected(
+            f"unexpected: activate: wanted an answer before the idle limit of {limit.total_seconds():g} s, "
+            f"got one after {took.total_seconds():.1f} s, when its session was {chat.row.status} again"
+        )
+    expect.one_of("status of the new session", chat.row.status, ("initializing", "active"))
 
 
 async def not_ready_at_once(ctx: Context, chat: Chat, *, cold: bool) -> None:

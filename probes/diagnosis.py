@@ -25,7 +25,11 @@ async def why_not_ready(ctx: Context, session: SessionRow) -> tuple[str, dict[st
         why = newest.stopped_reason or newest.stop_code or "no reason given"
         return _with_log(f"its task stopped: {why}", log), evidence
     if newest.running:
-        return _with_log("its task runs, but its health never answered", log), evidence
+        evidence["container_status"] = told = await _state_told(ctx, newest)
+        silent = (
+            "its health never answered" if told != "starting" else "its container's row still says starting"
+        )
+        return _with_log(f"its task runs, but {silent}", log), evidence
     return f"its task is still {newest.last_status}", evidence
 
 
@@ -35,6 +39,15 @@ async def _tasks_of(ctx: Context, session: SessionRow) -> list[TaskView]:
     if session.container_id is None:
         return await tasks.own(stopped=True)
     return await tasks.own(container_id=session.container_id, session_id=session.session_id, stopped=True)
+
+
+async def _state_told(ctx: Context, task: TaskView) -> str | None:
+    """What the row of the task's container says; None if there is none to be read."""
+    try:
+        row = await ctx.platform.tables.container(task.container_id) if task.container_id else None
+    except PlatformError:  # it is only evidence
+        return None
+    return row.status if row else None
 
 
 async def last_words(ctx: Context, task: TaskView) -> list[str]:

@@ -93,7 +93,7 @@ async def sight(
         pause = asked + pace.interval(at - began) - at
         await clock.sleep(timedelta(seconds=min(max(0.0, pause), max(0.0, began + limit - at))))
     raise TimedOut(
-        f"unexpected: {what}: wanted within {limit:g} s, last saw {_shown(seen)}",
+        f"unexpected: {what}: wanted within {limit:g} s, {_told(seen)}",
         what=what,
         waited=timedelta(seconds=clock.monotonic() - began),
         last_seen=seen,
@@ -101,6 +101,8 @@ async def sight(
     )
 
 
-def _shown(seen: object) -> str:
+def _told(seen: object) -> str:
+    if seen is False:
+        return "it never was"
     text = str(seen)
-    return text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "…"
+    return "last saw " + (text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "…")

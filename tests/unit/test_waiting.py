@@ -55,7 +55,7 @@ async def test_dear_looks_come_at_most_once_a_second() -> None:
 async def test_what_never_comes_is_told_with_what_was_seen_last() -> None:
     clock = FakeClock()
 
-    with pytest.raises(TimedOut, match="the door: wanted within 3 s, last saw False") as refused:
+    with pytest.raises(TimedOut, match="the door: wanted within 3 s, it never was") as refused:
         await sight(
             clock,
             becomes_true(clock, 99.0),
