@@ -1,6 +1,6 @@
 """The environment that points a monitor at a sandbox, in the names of contract §11."""
 
-from sandbox.settings import ACCESS_KEY, ACCOUNT, REGION, SECRET_KEY, SandboxSettings
+from sandbox.settings import ACCESS_KEY, ACCOUNT, CHECKS_PER_LIMIT, REGION, SECRET_KEY, SandboxSettings
 
 TIGHTEST_SECONDS = 4.0  # no target is scaled below this: a machine's own overhead does not shrink
 TARGETS = {  # those that depend on how fast the platform is; the others stay as they are
@@ -53,6 +53,7 @@ def monitor_settings(settings: SandboxSettings) -> dict[str, str]:
         "AUTOSCALING": "on" if settings.launch == "service" else "off",
         "ENVIRONMENT": "isolated",
         "IDLE_TIMEOUT_S": f"{idle:g}",
+        "IDLE_CHECK_S": f"{idle / CHECKS_PER_LIMIT:g}",
         "COMMAND_PAUSE_S": f"{settings.command_speed:g}",
         "BURST_GAP_S": f"{0.5 * settings.command_speed:g}",
         "INTERRUPT_AFTER_S": f"{2.0 * settings.command_speed:g}",

@@ -77,6 +77,11 @@ class Deployment(BaseModel):
     idle_timeout: Seconds = Field(
         timedelta(seconds=300), alias="idle_timeout_s", description="After how long an idle container sleeps."
     )
+    idle_check: Seconds = Field(
+        timedelta(seconds=60),
+        alias="idle_check_s",
+        description="How often a container looks whether it has been idle for so long.",
+    )
     activity_write: Seconds = Field(
         timedelta(seconds=60),
         alias="activity_write_s",

@@ -260,8 +260,10 @@ class PlatformSettings(Deployment):
 
     @property
     def sleep_patience(self) -> timedelta:
-        """How long going to sleep may take: the idle limit or the suite's wait, then the scale-down."""
-        return max(self.idle_timeout, self.session_expiry_timeout) + self.scale_down_timeout
+        """How long going to sleep may take: until the idle limit is noticed, or the suite's wait if that is
+        longer, then the scale-down (contract §5.6)."""
+        noticed = self.idle_timeout + self.idle_check
+        return max(noticed, self.session_expiry_timeout) + self.scale_down_timeout
 
     def patience(self, limit: timedelta) -> timedelta:
         """How long to wait for activate or resume: in sync mode they answer when the container is ready."""

@@ -13,11 +13,10 @@ from sandbox.container.git import GitError, Workspace
 from sandbox.container.launch import Launch
 from sandbox.container.rows import ContainerRow
 from sandbox.faults import Faults, amount
-from sandbox.settings import SandboxSettings
+from sandbox.settings import CHECKS_PER_LIMIT, SandboxSettings
 from sandbox.truth import Truth
 
 AWS_ERRORS = (ClientError, BotoCoreError)
-CHECKS_PER_LIMIT = 10  # how often an idle limit is looked at
 WRITE_EVERY_SECONDS = 60.0  # of the platform
 COUNT_UNKNOWN = 1  # a failed count keeps the container awake
 

@@ -49,11 +49,12 @@ def test_an_entrance_that_nobody_set_is_asked_for_and_never_guessed() -> None:
 
 
 def test_the_patience_for_a_sleep_follows_the_longer_wait_and_the_scale_down() -> None:
-    assert load({}, {}).sleep_patience == timedelta(seconds=330)
-    assert load({}, {"IDLE_TIMEOUT_S": "60"}).sleep_patience == timedelta(seconds=100)
-    assert load({}, {"IDLE_TIMEOUT_S": "1200", "SCALE_DOWN_TIMEOUT": "5000"}).sleep_patience == timedelta(
-        seconds=1205
-    )
+    def patience(**given: str) -> float:
+        return load({}, given).sleep_patience.total_seconds()
+
+    assert patience() == 300 + 60 + 30, "a container looks once a minute whether it is idle"
+    assert patience(IDLE_TIMEOUT_S="60", IDLE_CHECK_S="5") == 70 + 30
+    assert patience(IDLE_TIMEOUT_S="1200", SCALE_DOWN_TIMEOUT="5000") == 1200 + 60 + 5
 
 
 def test_every_problem_is_told_at_once() -> None:
