@@ -10,6 +10,7 @@ from pathlib import Path
 from platform import python_version
 
 from sandbox.settings import SandboxSettings
+from synthetics.running.stalls import settle
 from tests.support.monitor import CREDENTIALS, Monitor, monitoring
 from tests.support.sandbox import RunningSandbox
 
@@ -34,6 +35,7 @@ async def a_monitor(sandbox: RunningSandbox, **changes: str) -> AsyncIterator[Mo
     """The service's runner, pointed at this sandbox; settings may be changed by their name in the contract."""
     os.environ.update({name: sandbox.environment[name] for name in CREDENTIALS})
     async with monitoring({**sandbox.environment, **changes}) as monitor:
+        settle()
         yield monitor
 
 

@@ -30,7 +30,7 @@ from synthetics.model.timing import ZERO
 from synthetics.queries import Reads
 from synthetics.queries.readiness import Readiness
 from synthetics.queries.values import RunSummary
-from synthetics.running.stalls import LoopWatch
+from synthetics.running.stalls import LoopWatch, settle
 from synthetics.running.sweep import Sweep, SweepReport
 from synthetics.scheduling.catalogue import Scheduled, scheduled
 from synthetics.scheduling.worker import Surroundings, working
@@ -38,6 +38,7 @@ from synthetics.settings import Settings
 from synthetics.store import catalogue, migrating, partitions
 from synthetics.store.embedded import EmbeddedPostgres
 from synthetics.store.engine import Database
+from synthetics.store.spool import Spool
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -95,6 +96,7 @@ async def serve(configuration: Configuration, role: str) -> None:
     stop = asyncio.Event()
     _stop_on_signals(stop)
     metrics, registry = _metrics(configuration)
+    spool = _spool(settings)
     async with AsyncExitStack() as stack:
         stalls = await stack.enter_async_context(LoopWatch(metrics.stall))
         database = await stack.enter_async_context(_database(settings))
@@ -104,7 +106,7 @@ async def serve(configuration: Configuration, role: str) -> None:
         reads = Reads.of(reading, clock)
         app = create_app(
             reads=reads,
-            readiness=Readiness(reading, clock=clock).reasons,
+            readiness=Readiness(reading, clock=clock, waiting=spool.__len__).reasons,
             exporter=Exporter(registry, StateGauges(reads.status.gauges, clock=clock)),
             clock=clock,
             role=role,
@@ -117,8 +119,16 @@ async def serve(configuration: Configuration, role: str) -> None:
             await stop.wait()
             return
         platform = await stack.enter_async_context(_platform(configuration))
+        settle()
         given = Surroundings(
-            database, platform, settings.worker, _worker_name(settings), stalls, metrics, clock
+            database,
+            platform,
+            settings.worker,
+            _worker_name(settings),
+            stalls,
+            metrics,
+            clock,
+            spool,
         )
         worker = await stack.enter_async_context(working(given))
         await worker.run_schedule(configuration.plan, stop)
@@ -138,8 +148,16 @@ async def run_probes(configuration: Configuration, names: Sequence[str], progres
         _platform(configuration) as platform,
     ):
         await _migrated(database, configuration, clock)
+        settle()
         given = Surroundings(
-            database, platform, settings.worker, _worker_name(settings), stalls, metrics, clock
+            database,
+            platform,
+            settings.worker,
+            _worker_name(settings),
+            stalls,
+            metrics,
+            clock,
+            _spool(settings),
         )
         async with working(given, progress=progress) as worker:
             running = asyncio.gather(*(worker.run_now(probe) for probe in wanted))
@@ -280,6 +298,10 @@ def _metrics(configuration: Configuration) -> tuple[Metrics, CollectorRegistry]:
 
 def _names() -> list[str]:
     return [probe.name for probe in CATALOGUE]
+
+
+def _spool(settings: Settings) -> Spool:
+    return Spool(settings.state_dir / "spool")
 
 
 def _worker_name(settings: Settings) -> str:

@@ -5,6 +5,7 @@ line on standard output. When its input ends, every container is killed with all
 """
 
 import ctypes
+import gc
 import json
 import os
 import selectors
@@ -35,6 +36,7 @@ class Zygote:
         self._pids: dict[str, int] = {}
 
         serving.server(Starlette(), websockets=True)  # loads what every child's server needs
+        gc.freeze()  # no child's collection walks through, and so copies, what it shares with all others
 
     def serve(self) -> None:
         """Fork, signal and reap until standard input ends."""

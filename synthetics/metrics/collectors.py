@@ -99,6 +99,14 @@ class Metrics:
             ["kind"],
             registry=registry,
         )
+        self._waiting = Gauge(
+            "synthetics_spool_runs",
+            "Runs and ledger entries that wait on this worker's disk for the database.",
+            registry=registry,
+        )
+        self._lost = Counter(
+            "synthetics_runs_lost", "Finished runs that could be kept nowhere.", ["probe"], registry=registry
+        )
         build = Info("synthetics_build", "What is running.", registry=registry)
         build.info({"version": __version__, "python": platform.python_version()})
         self._show(specs)
@@ -136,6 +144,14 @@ class Metrics:
     def leaked(self, kind: str) -> None:
         """The sweep found a thing of this kind that its run should have removed."""
         self._leaked.labels(kind).inc()
+
+    def runs_waiting(self, count: int) -> None:
+        """So many entries are not in the database yet."""
+        self._waiting.set(count)
+
+    def run_lost(self, probe: str) -> None:
+        """A finished run could be kept neither in the database nor on disk."""
+        self._lost.labels(probe).inc()
 
     # -- called by the clients, from any thread ----------------------------------------------------------
 

@@ -1,40 +1,26 @@
-"""Keeps finished runs: at once if the database answers, otherwise as soon as it does."""
+"""Keeps finished runs, and tells of each."""
 
-import asyncio
-from collections import deque
 from collections.abc import Callable
 
 import structlog
 
 from synthetics.errors import StoreError
 from synthetics.model.run import Outcome, Run
-from synthetics.running.background import Background
+from synthetics.running.journal import Journal
 from synthetics.store import runs
 from synthetics.store.engine import Database
+from synthetics.store.entries import Finished
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
-_RETRY_SECONDS = 2.0
-_MOST_WAITING = 10_000
 
+class Recorder:
+    """Records runs in the order in which they finished, also while the database is away (`Journal`)."""
 
-class Recorder(Background):
-    """Records runs in the order in which they finished; used as an async context manager.
-
-    While the database is away, finished runs wait in memory, and leaving the context tries them once more.
-    """
-
-    def __init__(self, database: Database, told: Callable[[Run], None] = lambda run: None) -> None:
+    def __init__(self, database: Database, journal: Journal, told: Callable[[Run], None]) -> None:
         self._database = database
+        self._journal = journal
         self._told = told
-        self._waiting: deque[Run] = deque()
-        self._flushing = asyncio.Lock()
-
-    async def __aexit__(self, *exc: object) -> None:
-        await super().__aexit__(*exc)
-        await self._flush()
-        for run in self._waiting:
-            log.error("run.lost", run_id=str(run.id), probe=run.key.probe, outcome=run.outcome.value)
 
     async def last_telling(self, run: Run) -> Outcome | None:
         """The outcome before this run that spoke about the platform; None if none is known."""
@@ -45,31 +31,10 @@ class Recorder(Background):
             return None
 
     async def record(self, run: Run) -> None:
-        """Keep the run; returns when it is kept, or waiting because the database is away."""
+        """Keep the run; returns when the database has it, or the disk because the database is away."""
         _log_finished(run)
         self._told(run)
-        if len(self._waiting) >= _MOST_WAITING:
-            log.error("run.lost", run_id=str(run.id), probe=run.key.probe, outcome=run.outcome.value)
-            return
-        self._waiting.append(run)
-        await self._flush()
-
-    async def _flush(self) -> None:
-        async with self._flushing:
-            while self._waiting:
-                try:
-                    async with self._database.transaction() as connection:
-                        await runs.record(connection, self._waiting[0])
-                except StoreError as error:
-                    log.warning("store.failed", waiting=len(self._waiting), error=str(error))
-                    return
-                self._waiting.popleft()
-
-    async def _live(self) -> None:
-        while True:
-            await asyncio.sleep(_RETRY_SECONDS)
-            if self._waiting:
-                await self._flush()
+        await self._journal.write(Finished(run))
 
 
 def _log_finished(run: Run) -> None:

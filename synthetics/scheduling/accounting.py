@@ -1,7 +1,9 @@
 """Every due tick ends in a record: what nobody claimed in time is noted as missed."""
 
+from collections import deque
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import groupby
 
 import structlog
 
@@ -19,6 +21,10 @@ _LOOK_BACK_TICKS = 1_500
 #: No gap is longer than this: older months need not exist as partitions.
 _LONGEST_GAP = timedelta(days=28)
 NOBODY = "no worker started it in time"
+AWAY = "the database was away, and no worker could claim it"
+#: Failures that lie no farther apart are one outage.
+_ONE_OUTAGE = timedelta(minutes=1)
+_MOST_OUTAGES = 100
 
 
 class Accounting:
@@ -34,6 +40,15 @@ class Accounting:
         self._worker = worker
         self._until: dict[str, datetime] = {}
         self._started = clock.now()
+        self._outages: deque[tuple[datetime, datetime]] = deque(maxlen=_MOST_OUTAGES)
+
+    def database_away(self, at: datetime) -> None:
+        """Take note that the database could not be used at this moment: ticks due then are missed for that."""
+        since, until = self._outages[-1] if self._outages else (at, at)
+        if at - until <= _ONE_OUTAGE and self._outages:
+            self._outages[-1] = (min(since, at), max(until, at))
+        else:
+            self._outages.append((at, at))
 
     async def note_missed(self) -> int:
         """Note every tick that can no longer start and has no row; how many there were. Raises StoreError."""
@@ -48,14 +63,18 @@ class Accounting:
         keys = [RunKey(scheduled.name, self._location, tick) for tick in scheduled.grid.between(since, closed)]
         if not keys:
             return 0
-        async with self._database.transaction() as connection:
-            noted = await runs.note_missed(connection, keys, reason=NOBODY, worker=self._worker)
+        noted = 0
+        for reason, ticks in groupby(keys, key=self._reason):
+            async with self._database.transaction() as connection:
+                now_noted = await runs.note_missed(connection, ticks, reason=reason, worker=self._worker)
+            noted += now_noted
+            if now_noted:
+                log.warning("run.missed", probe=scheduled.name, ticks=now_noted, reason=reason)
         self._until[scheduled.name] = keys[-1].tick
-        if noted:
-            log.warning(
-                "run.missed", probe=scheduled.name, ticks=noted, until=closed.isoformat(), reason=NOBODY
-            )
         return noted
+
+    def _reason(self, key: RunKey) -> str:
+        return AWAY if any(since <= key.tick <= until for since, until in self._outages) else NOBODY
 
     async def _since(self, scheduled: Scheduled) -> datetime:
         known = self._until.get(scheduled.name)

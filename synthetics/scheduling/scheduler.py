@@ -104,6 +104,7 @@ class Scheduler:
         try:
             await self._dispatch.tick(scheduled.probe, key, patience=scheduled.grace)
         except StoreError as error:
+            self._accounting.database_away(tick)
             log.warning("store.failed", probe=scheduled.name, tick=tick.isoformat(), error=str(error))
 
     async def _account(self) -> None:

@@ -20,6 +20,7 @@ from synthetics.running.background import ended
 from synthetics.running.claims import Claims
 from synthetics.running.control import Control
 from synthetics.running.dispatch import Dispatch, Limits
+from synthetics.running.journal import Journal
 from synthetics.running.ledger import StoredLedger
 from synthetics.running.recorder import Recorder
 from synthetics.running.runner import Runner
@@ -30,6 +31,7 @@ from synthetics.scheduling.scheduler import Scheduler
 from synthetics.settings import WorkerSettings
 from synthetics.store import partitions
 from synthetics.store.engine import Database
+from synthetics.store.spool import Spool
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -50,10 +52,14 @@ class Told(RequestMeter, Protocol):
 
     def leaked(self, kind: str) -> None: ...
 
+    def runs_waiting(self, count: int) -> None: ...
+
+    def run_lost(self, probe: str) -> None: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a worker is given."""
+    """What a worker is given; `spool` keeps what waits for the database."""
 
     database: Database
     platform: Platform
@@ -62,6 +68,7 @@ class Surroundings:
     stalls: StallWatch
     told: Told
     clock: Clock
+    spool: Spool
 
 
 class Worker:
@@ -139,7 +146,7 @@ class Worker:
 async def working(given: Surroundings, *, progress: Progress | None = None) -> AsyncIterator[Worker]:
     """A worker that is ready: heartbeat and recorder run until the block ends, then what waits is recorded."""
     claims = Claims(given.database, worker=given.name, lease=given.settings.lease)
-    recorder = Recorder(given.database, given.told.run_finished)
+    journal = Journal(given.database, given.spool, given.told)
     runner = Runner(
         platform=given.platform,
         control=Control(
@@ -149,7 +156,7 @@ async def working(given: Surroundings, *, progress: Progress | None = None) -> A
             url=given.settings.control_url,
         ),
         ledger_of=lambda run_id, probe, tag: StoredLedger(
-            given.database, given.clock, run_id=run_id, probe=probe, tag=tag
+            journal, given.clock, run_id=run_id, probe=probe, tag=tag
         ),
         requests=given.told,
         stalls=given.stalls,
@@ -157,12 +164,12 @@ async def working(given: Surroundings, *, progress: Progress | None = None) -> A
         progress=progress or Unwatched(),
         worker=given.name,
     )
-    async with recorder, claims:
+    async with journal, claims:
         dispatch = Dispatch(
             database=given.database,
             claims=claims,
             runner=runner,
-            recorder=recorder,
+            recorder=Recorder(given.database, journal, given.told.run_finished),
             clock=given.clock,
             limits=Limits(given.settings.slots, given.settings.lock_wait),
             watching=given.told,

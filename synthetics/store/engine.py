@@ -37,7 +37,8 @@ _CONNECT_DEFAULTS: Final[dict[str, str | tuple[str, ...]]] = {
 }
 
 #: Errors about the state of the database rather than about our statement: no right, no table, no partition.
-_STATE_OF_DATABASE = frozenset({"42501", "42P01", "3F000", "23514"})
+_NO_PARTITION = "23514"
+_STATE_OF_DATABASE = frozenset({"42501", "42P01", "3F000", _NO_PARTITION})
 
 
 def parse_url(url: str) -> URL:
@@ -153,6 +154,12 @@ def sqlstate(error: SQLAlchemyError) -> str | None:
     """The server's five-letter code, if the server said anything."""
     state = getattr(error.orig, "sqlstate", None) if isinstance(error, DBAPIError) else None
     return state if isinstance(state, str) else None
+
+
+def lacks_partition(error: StoreError) -> bool:
+    """Whether the database answers, but has no partition for the row's month."""
+    cause = error.__cause__
+    return isinstance(cause, SQLAlchemyError) and sqlstate(cause) == _NO_PARTITION
 
 
 def _is_about_the_database(error: SQLAlchemyError) -> bool:

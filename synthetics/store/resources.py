@@ -6,7 +6,8 @@ Every function takes the connection of a transaction; the caller commits.
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, exists, func, insert, select, update
+from sqlalchemy import Row, exists, func, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from synthetics.model.resource import Resource, ResourceState
@@ -15,9 +16,10 @@ from synthetics.store.tables import resources, runs
 
 
 async def intend(connection: AsyncConnection, entry: Resource) -> None:
-    """Keep the intention to make a thing."""
+    """Keep the intention to make a thing, if it is not kept already."""
     await connection.execute(
-        insert(resources).values(
+        upsert(resources)
+        .values(
             id=entry.id,
             run_id=entry.run_id,
             probe=entry.probe,
@@ -28,6 +30,7 @@ async def intend(connection: AsyncConnection, entry: Resource) -> None:
             intended=entry.intended,
             details=storable(entry.details),
         )
+        .on_conflict_do_nothing()
     )
 
 

@@ -154,11 +154,17 @@ async def note_missed(connection: AsyncConnection, keys: Iterable[RunKey], *, re
 async def close_abandoned(connection: AsyncConnection) -> list[AbandonedRun]:
     """Close runs whose lease has ended as interrupted; the ones this call closed, oldest first.
 
-    Any number of workers may call it at once: each run is closed by one of them.
+    Any number of workers may call it at once: each run is closed by one of them. A server that has just
+    started waits one lease first: nobody could renew theirs while it was away.
     """
+    lease = runs.c.lease_until - runs.c.heard_at
     lost = (
         select(runs.c.id, runs.c.tick)
-        .where(runs.c.outcome.is_(None), runs.c.lease_until < func.now())
+        .where(
+            runs.c.outcome.is_(None),
+            runs.c.lease_until < func.now(),
+            func.pg_postmaster_start_time() + lease < func.now(),
+        )
         .order_by(runs.c.tick)
         .limit(_MOST_ABANDONED)
         .with_for_update(skip_locked=True)

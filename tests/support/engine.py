@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -17,6 +19,7 @@ from synthetics.model.resource import Resource
 from synthetics.model.run import Run, RunKey
 from synthetics.running.control import Control
 from synthetics.running.runner import Interrupt, Runner
+from synthetics.store.spool import Spool
 from tests.support.clock import FakeClock
 
 TICK = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -133,6 +136,11 @@ def a_probe(scenario: Scenario, **changes: Any) -> Probe:
         "timings": (TimingSpec("opening", "asked until open", paths=("", "back"), phases=("knock", "turn")),),
     }
     return probe(ProbeSpec(**{**declared, **changes}))(scenario)
+
+
+def unused_spool() -> Spool:
+    """A spool of one's own, whose directory is made only if something has to wait."""
+    return Spool(Path(gettempdir()) / f"synthetics-spool-{uuid4().hex}")
 
 
 async def nobody_asks() -> None:

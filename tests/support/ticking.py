@@ -20,7 +20,7 @@ from synthetics.scheduling.catalogue import Scheduled
 from synthetics.scheduling.worker import Surroundings, working
 from synthetics.settings import WorkerSettings
 from synthetics.store.engine import Database
-from tests.support.engine import ASK, Context, FakePlatform, NoStalls, a_probe
+from tests.support.engine import ASK, Context, FakePlatform, NoStalls, a_probe, unused_spool
 
 LEASE = timedelta(seconds=1)
 EVERY = timedelta(milliseconds=500)
@@ -67,6 +67,7 @@ async def work(url: str, name: str, file: int) -> None:
         stalls=NoStalls(),
         told=Metrics(new_registry()),
         clock=SystemClock(),
+        spool=unused_spool(),
     )
     async with working(given) as worker:
         await worker.run_schedule(tuple(plan()), stop)

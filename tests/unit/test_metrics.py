@@ -77,6 +77,8 @@ def test_every_public_name_is_there_from_the_start(registry: CollectorRegistry, 
         "synthetics_aws_request_seconds:summary",
         "synthetics_event_loop_stall_seconds:histogram",
         "synthetics_resources_leaked:counter",
+        "synthetics_spool_runs:gauge",
+        "synthetics_runs_lost:counter",
         "synthetics_build:info",
     }
 
