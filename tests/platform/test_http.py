@@ -13,7 +13,7 @@ from tests.platform.conftest import NOWHERE, Run, opened
 from tests.support import badserver
 from tests.support.badserver import BadServer, answer, bad_server
 
-#: Whatever is asked for ends after so many seconds: soon where no answer comes, late where a slow machine answers.
+#: Seconds until a request is given up: soon where no answer comes, late where a slow machine answers.
 IMPATIENT, PATIENT = 0.3, 10.0
 
 
