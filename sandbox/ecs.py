@@ -73,6 +73,8 @@ class Ecs:
             "DescribeServices": self.describe_services,
             "UpdateService": self.update_service,
             "TagResource": self.tag_resource,
+            "ExecuteCommand": self.execute_command,
+            "DescribeTaskDefinition": self.describe_task_definition,
         }
         tasks.on_stopped.append(self._replace)
 
@@ -193,6 +195,37 @@ class Ecs:
             raise AwsError("InvalidParameterException", "The specified resource was not found.")
         task.tags.update({tag["key"]: tag.get("value", "") for tag in request.get("tags", [])})
         return {}
+
+    def execute_command(self, request: Request) -> Answer:
+        """No task here has an agent that could open a session; ECS says so in these words (contract §5.1)."""
+        self._need_cluster(request)
+        task = self._tasks.get(str(request.get("task", "")))
+        if task is None:
+            raise AwsError("InvalidParameterException", "The specified task was not found.")
+        raise AwsError(
+            "InvalidParameterException",
+            "The execute command failed because execute command was not enabled when the task was run or the "
+            "execute command agent isn't running. Wait and try again or run a new task with execute command "
+            "enabled and try again.",
+        )
+
+    def describe_task_definition(self, request: Request) -> Answer:
+        arn = self._definition(str(request.get("taskDefinition", "")))
+        found = ecs_backends[ACCOUNT][REGION].describe_task_definition(arn)
+        told = {
+            "taskDefinitionArn": arn,
+            "family": found.family,
+            "revision": found.revision,
+            "status": "ACTIVE",
+            "containerDefinitions": found.container_definitions,
+            "networkMode": found.network_mode,
+            "compatibilities": found.compatibilities,
+            "requiresCompatibilities": ["FARGATE"],
+            "cpu": found.cpu,
+            "memory": found.memory,
+            "volumes": found.volumes,
+        }
+        return {"taskDefinition": told, "tags": []}
 
     def _unheard(self, service: Service) -> bool:
         """Whether a count comes too soon after another to be heard, because that fault strikes."""

@@ -41,6 +41,10 @@ def provision(settings: SandboxSettings) -> None:
     sqs: SQSClient = aws.client("sqs", endpoint_url=settings.aws_url, config=client_config())
     ecs: ECSClient = aws.client("ecs", endpoint_url=settings.aws_url, config=client_config())
     _tables(dynamodb, settings)
+    dynamodb.update_continuous_backups(
+        TableName=settings.queue_tracking_table,
+        PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True},
+    )
     _mail_queue(sqs, settings)
     _cluster(ecs, settings)
 

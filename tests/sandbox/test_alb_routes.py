@@ -1,6 +1,7 @@
 """Where requests go: the rules of contract §2.2 in both dialects, the pages of §2.7, the sockets of §2.8."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -42,6 +43,10 @@ def test_path_dialect_leads_every_session_to_its_own_container(visitor: Visitor)
     def api(path: str, session: str) -> httpx.Response:
         return visitor.http.get(path, headers={"X-Session-ID": session})
 
+    def looked(session: str, how: str, **asked: str) -> Any:
+        path = "/api/files/exists" if how == "exists" else "/api/exec"
+        return visitor.http.post(path, json=asked, headers={"X-Session-ID": session}).json()
+
     assert visitor.http.get("/api/health").text == "OK"
     for told in (mine, other):
         session, task = told["sessionId"], visitor.session(told["sessionId"])["fargateTaskArn"]
@@ -52,6 +57,10 @@ def test_path_dialect_leads_every_session_to_its_own_container(visitor: Visitor)
         assert health["user"] == visitor.session(session)["userId"]
         assert api(f"/api/session/{session}", session).json()["sessionId"] == session
         assert api("/api/files", session).status_code == 200
+        assert looked(session, "exists", filePath="package.json") == {"exists": True}
+        visitor.running.wait_for("command.finished", session=session)
+        ran = looked(session, "exec", command="git symbolic-ref --short HEAD")
+        assert ran == {"output": f"{told['gitBranch']}\n", "exitCode": 0}
     assert api("/api/files", "nobody").status_code == 404
     assert visitor.http.get("/api/status").json() == {"status": "ok"}
 

@@ -141,15 +141,34 @@ def test_unknown_things_get_ecs_own_errors(sandbox: RunningSandbox) -> None:
     answer = ecs.describe_tasks(cluster=cluster, tasks=["nothing"])
     assert answer["failures"] == [{"arn": "nothing", "reason": "MISSING"}]
     assert ecs.describe_services(cluster=cluster, services=["no"])["failures"][0]["reason"] == "MISSING"
+    latest = f"{sandbox.settings.edit_family}:latest"  # no revision, though the platform's own default says so
     for error, call in (
         ("ClusterNotFoundException", lambda: ecs.list_tasks(cluster="other")),
         ("ServiceNotFoundException", lambda: ecs.update_service(cluster=cluster, service="no", desiredCount=1)),
         ("InvalidParameterException", lambda: ecs.stop_task(cluster=cluster, task="nothing")),
         ("ClientException", lambda: ecs.run_task(cluster=cluster, taskDefinition="no-such-family")),
+        ("ClientException", lambda: ecs.describe_task_definition(taskDefinition=latest)),
     ):
         with pytest.raises(ClientError) as told:
             call()
         assert told.value.response["Error"]["Code"] == error
+
+
+def test_the_edit_task_is_as_small_as_the_test_stack_s(sandbox: RunningSandbox) -> None:
+    told = sandbox.ecs.describe_task_definition(taskDefinition=sandbox.settings.edit_family)["taskDefinition"]
+    assert (told["cpu"], told["memory"], told["networkMode"]) == ("256", "512", "awsvpc")
+    assert [(each["name"], each["image"]) for each in told["containerDefinitions"]] == [
+        ("claude-code-astro", "claude-code-astro:test")
+    ]
+
+
+def test_a_launched_task_lets_nobody_in(sandbox: RunningSandbox) -> None:
+    arn = sandbox.run_task({"CLIENT_ID": new_client()})
+    with pytest.raises(ClientError, match="execute command was not enabled when the task was run"):
+        sandbox.ecs.execute_command(
+            cluster=sandbox.settings.cluster_name, task=arn, command="ls", interactive=True
+        )
+    sandbox.ecs.stop_task(cluster=sandbox.settings.cluster_name, task=arn)
 
 
 def test_a_service_keeps_as_many_tasks_as_it_wants_and_no_more_than_three(sandbox: RunningSandbox) -> None:

@@ -220,6 +220,8 @@ def test_sessions_share_a_container_by_client_project_and_user(visitor: Visitor)
     assert len({each["containerId"] for each in (first, other, elsewhere)}) == 3
     assert len(visitor.tasks_of(first["containerId"])) == 1
     assert visitor.container(first["containerId"])["sessionCount"] == 2
+    assert len(visitor.tracking(first["containerId"])) == 1
+    assert len([name for name in visitor.queue_names() if name.endswith(first["containerId"])]) == 3
     visitor.deactivate(first["sessionId"])
     until(lambda: visitor.session(first["sessionId"])["status"] == "expired", 10, "expired")
     shared = visitor.container(first["containerId"])

@@ -1,5 +1,7 @@
 """The containers' logs, read as CloudWatch would show them."""
 
+import time
+
 import pytest
 from botocore.exceptions import ClientError
 
@@ -19,6 +21,14 @@ def test_a_container_s_log_is_a_stream_named_by_its_task(sandbox: RunningSandbox
     events = sandbox.client("logs").get_log_events(logGroupName=GROUP, logStreamName=stream, limit=1)["events"]
 
     assert [event["message"].endswith("told to stop") for event in events] == [True]
+    told = sandbox.client("logs").filter_log_events(logGroupName=GROUP, filterPattern='"told to stop"')[
+        "events"
+    ]
+    (found,) = [event for event in told if event["logStreamName"] == stream]
+    assert (found["message"], found["timestamp"]) == (events[0]["message"], events[0]["timestamp"])
+    assert abs(time.time() - found["timestamp"] / 1000) < 60
+    later = sandbox.client("logs").filter_log_events(logGroupName=GROUP, startTime=found["timestamp"] + 1)
+    assert stream not in {event["logStreamName"] for event in later["events"]}
 
 
 @pytest.mark.parametrize(("group", "stream"), [("/ecs/hermes", "edit/x/y"), (GROUP, "edit/x/../../truth")])
