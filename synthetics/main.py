@@ -129,6 +129,7 @@ async def serve(configuration: Configuration, role: str) -> None:
             metrics,
             clock,
             spool,
+            settings.retention,
         )
         worker = await stack.enter_async_context(working(given))
         await worker.run_schedule(configuration.plan, stop)
@@ -158,6 +159,7 @@ async def run_probes(configuration: Configuration, names: Sequence[str], progres
             metrics,
             clock,
             _spool(settings),
+            settings.retention,
         )
         async with working(given, progress=progress) as worker:
             running = asyncio.gather(*(worker.run_now(probe) for probe in wanted))

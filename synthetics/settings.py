@@ -73,6 +73,15 @@ class WorkerSettings(Part):
     ] = Field(None, description="A target of ours, asked before blaming the platform.")
 
 
+class RetentionSettings(Part):
+    """How long history is kept; whole months at a time, so up to a month longer."""
+
+    runs: Seconds = Field(timedelta(days=90), description="Runs with their steps, timings and checks.")
+    failures: Seconds = Field(
+        timedelta(days=730), description="Failed runs, with the runs that confirmed them; at least as long."
+    )
+
+
 class ApiSettings(Part):
     """Where the API, the metrics and the page are served."""
 
@@ -103,6 +112,7 @@ class Settings(Part):
     log_format: LogFormat = Field(LogFormat.AUTO, description="How logs are written.")
     log_level: LogLevel = Field(LogLevel.INFO, description="What is logged.")
     worker: WorkerSettings = WorkerSettings()
+    retention: RetentionSettings = RetentionSettings()
     api: ApiSettings = ApiSettings()
     probes: dict[str, ProbeOverride] = Field(default_factory=dict, description="Overrides, by probe name.")
     platform: dict[str, Any] = Field(default_factory=dict, description="Handed to the platform as it is.")

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Protocol
 
@@ -28,15 +28,16 @@ from synthetics.running.sweep import Sweep
 from synthetics.scheduling.accounting import Accounting
 from synthetics.scheduling.catalogue import Scheduled
 from synthetics.scheduling.scheduler import Scheduler
-from synthetics.settings import WorkerSettings
+from synthetics.settings import RetentionSettings, WorkerSettings
 from synthetics.store import partitions
 from synthetics.store.engine import Database
+from synthetics.store.retention import retire
 from synthetics.store.spool import Spool
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 _DAY = timedelta(days=1)
-_SOON = timedelta(seconds=5)
+_SOON = timedelta(minutes=1)
 
 
 class Told(RequestMeter, Protocol):
@@ -69,6 +70,7 @@ class Surroundings:
     told: Told
     clock: Clock
     spool: Spool
+    retention: RetentionSettings
 
 
 class Worker:
@@ -103,7 +105,7 @@ class Worker:
             lateness=given.told.tick_lateness,
         )
         sweeping = asyncio.create_task(self._sweep_for_ever(), name="sweep")
-        partitioning = asyncio.create_task(self._partition_for_ever(), name="partitions")
+        keeping = asyncio.create_task(self._keep_months_for_ever(), name="months")
         scheduler.start()
         log.info("worker.started", worker=given.name, probes=[scheduled.name for scheduled in due])
         try:
@@ -111,7 +113,7 @@ class Worker:
         finally:
             await scheduler.drain(given.settings.drain)
             await ended(sweeping)
-            await ended(partitioning)
+            await ended(keeping)
 
     def interrupt(self, reason: str) -> None:
         """Stop every run under way; their clean-up goes on."""
@@ -129,17 +131,26 @@ class Worker:
                 log.exception("sweep.crashed")
             await asyncio.sleep(self._given.settings.sweep_every.total_seconds())
 
-    async def _partition_for_ever(self) -> None:
+    async def _keep_months_for_ever(self) -> None:
         while True:
             pause = _DAY
             try:
-                made = await partitions.make_ahead(self._given.database, self._given.clock.now())
-                if made:
-                    log.info("partitions.made", partitions=made)
+                await self._keep_months()
             except StoreError as error:
                 log.warning("partitions.postponed", error=str(error))
                 pause = _SOON
             await asyncio.sleep(pause.total_seconds())
+
+    async def _keep_months(self) -> None:
+        """Make the months to come, and retire those that are too old."""
+        given, now = self._given, self._given.clock.now()
+        made = await partitions.make_ahead(given.database, now)
+        if made:
+            log.info("partitions.made", partitions=made)
+        kept = given.retention
+        retired = await retire(given.database, now, runs=kept.runs, failures=kept.failures)
+        if retired:
+            log.info("history.retired", **asdict(retired))
 
 
 @asynccontextmanager

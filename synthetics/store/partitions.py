@@ -25,14 +25,15 @@ async def make_ahead(database: Database, now: datetime, *, months: int = MONTHS_
 async def cover(database: Database, since: datetime, until: datetime) -> list[str]:
     """Make the partitions of every month that touches this span; the names of those that are new."""
     async with database.transaction() as connection:
-        await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
+        await taking_turns(connection)
         existing = await _existing(connection)
         made: list[str] = []
         for start, end in months_of(since, until):
             for table in MONTHLY:
                 name = partition_name(table, start)
                 if name not in existing:
-                    await _make(connection, table, name, start, end)
+                    await make(connection, table, name)
+                    await attach(connection, table, name, start, end)
                     made.append(name)
         return made
 
@@ -69,11 +70,20 @@ async def _existing(connection: AsyncConnection) -> set[str]:
     return set(found)
 
 
-async def _make(connection: AsyncConnection, table: str, name: str, start: datetime, end: datetime) -> None:
-    """Make the table first and attach it then: attaching lets reads and writes of the parent go on."""
+async def taking_turns(connection: AsyncConnection) -> None:
+    """Wait until nobody else is at the partitions; until the transaction ends nobody else will be."""
+    await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
+
+
+async def make(connection: AsyncConnection, table: str, name: str) -> None:
+    """Make a table that can become a partition of `table`."""
     await connection.execute(
         text(f"CREATE TABLE {name} (LIKE {table} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES)")
     )
+
+
+async def attach(connection: AsyncConnection, table: str, name: str, start: datetime, end: datetime) -> None:
+    """Make it the partition of this month, while reads and writes of the parent go on."""
     await connection.execute(
         text(
             f"ALTER TABLE {table} ATTACH PARTITION {name}"

@@ -162,6 +162,7 @@ resources = Table(
     Column("attempts", Integer, nullable=False, server_default="0", doc="failed removals"),
     Column("last_error", Text),
     Index("ix_resources_open", "intended", postgresql_where=text("state <> 'gone'")),
+    Index("ix_resources_gone_at", "gone_at", postgresql_where=text("state = 'gone'")),
 )
 
 incidents = Table(

@@ -20,7 +20,7 @@ from synthetics.running.sweep import Sweep
 from synthetics.scheduling.accounting import NOBODY, Accounting
 from synthetics.scheduling.catalogue import Scheduled
 from synthetics.scheduling.worker import Surroundings, Worker, working
-from synthetics.settings import WorkerSettings
+from synthetics.settings import RetentionSettings, WorkerSettings
 from synthetics.store import runs, tables
 from synthetics.store.engine import Database
 from tests.support.clock import FakeClock
@@ -40,6 +40,7 @@ def surroundings(database: Database, platform: FakePlatform, name: str, **settin
         told=Metrics(new_registry()),
         clock=SystemClock(),
         spool=unused_spool(),
+        retention=RetentionSettings(),
     )
 
 

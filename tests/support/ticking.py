@@ -18,7 +18,7 @@ from synthetics.metrics.exporter import new_registry
 from synthetics.model.grid import Grid
 from synthetics.scheduling.catalogue import Scheduled
 from synthetics.scheduling.worker import Surroundings, working
-from synthetics.settings import WorkerSettings
+from synthetics.settings import RetentionSettings, WorkerSettings
 from synthetics.store.engine import Database
 from tests.support.engine import ASK, Context, FakePlatform, NoStalls, a_probe, unused_spool
 
@@ -68,6 +68,7 @@ async def work(url: str, name: str, file: int) -> None:
         told=Metrics(new_registry()),
         clock=SystemClock(),
         spool=unused_spool(),
+        retention=RetentionSettings(),
     )
     async with working(given) as worker:
         await worker.run_schedule(tuple(plan()), stop)
