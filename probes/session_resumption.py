@@ -322,8 +322,17 @@ async def lives_through_the_api(ctx: Context) -> None:
 
 
 async def _is_kept(ctx: Context, check: CheckNote, chat: Chat) -> None:
-    """Keepalive gives the session another half hour: it says so, and the row agrees (contract §2.3)."""
-    before = await chats.fresh_row(ctx, chat)
+    """Keepalive gives the session another half hour: it says so, and the row agrees (contract §2.3).
+
+    Becoming active moves `lastActivity` too, and may come after the container's first answer.
+    """
+    before = await ctx.eventually(
+        lambda: chats.fresh_row(ctx, chat),
+        until=lambda row: row.status != "initializing",
+        within=ctx.platform.settings.container_ready_timeout,
+        what=f"session {chat.session_id} active, its container being ready",
+        pace=DEAR,
+    )
     reply = await ctx.platform.hermes.keepalive_reply(chat.session_id)
     check.saw(keepalive=reply.told(), before=before.last_activity)
     if not reply.ok:
