@@ -138,7 +138,8 @@ class Executor:
             problem = (await process.stderr.read()).decode(errors="replace").strip()
             last = problem.splitlines()[-1] if problem else f"agent ended with {process.returncode}"
             return Done(False, planned, branch, None, last)
-        commit = await self._workspace.save(planned.subject)
+        unnamed = self._faults.strikes("commits-tell-nothing", client=self._client) is not None
+        commit = await self._workspace.save("Changes" if unnamed else planned.subject)
         if self._auto_push:
             await self._workspace.push()
         return Done(True, planned, branch, commit or await self._workspace.head())

@@ -8,14 +8,14 @@ FAULTS = (
         ("CS-01", "CS-06", "SR-01", "SR-09"),
         "Pulling the image takes far longer (factor on the pull, plus amount in platform seconds).",
         {"factor": 1.0, "amount": 90.0},
-        touches=("FR-01", "PB-01"),
+        touches=("FR-01", "PB-01", "E2E-01"),
     ),
     FaultSpec(
         "slow-boot",
         ("CS-01", "CS-06", "SR-01", "SR-09"),
         "A started container takes far longer until it answers (factor, plus amount in platform seconds).",
         {"factor": 1.0, "amount": 90.0},
-        touches=("FR-01", "PB-01"),
+        touches=("FR-01", "PB-01", "E2E-01"),
     ),
     FaultSpec(
         "task-never-starts",
@@ -71,6 +71,7 @@ FAULTS = (
         ("CS-01", "CS-08", "AR-04"),
         "The container is healthy but its site answers with this status.",
         {"status": 500},
+        touches=("E2E-01",),
     ),
     FaultSpec(
         "wake-fails",
@@ -89,7 +90,7 @@ FAULTS = (
         "never-sleeps",
         ("CS-01", "CS-03", "CC-08", "CL-04", "AS-05"),
         "A container that is idle, or that nobody uses any more, stays.",
-        touches=("FR-03",),
+        touches=("FR-03", "E2E-01"),
     ),
     FaultSpec(
         "work-lost-on-sleep",

@@ -16,6 +16,11 @@ FAULTS = (
         touches=("SP-06", "AS-06", "CL-05", "SH-04"),
     ),
     FaultSpec(
+        "commits-tell-nothing",
+        ("SP-06",),
+        "What a command has made is committed, and the commit does not say what it is.",
+    ),
+    FaultSpec(
         "files-slow",
         ("SP-07",),
         "The container's API takes long to look at a file (amount in platform seconds). A workspace that is "

@@ -173,14 +173,15 @@ class Sessions:
         return Opened(session, chat_thread, wish, row, queues, identity)
 
     async def _elsewhere(self, container: str) -> str:
-        """The container itself, or another one if it has stopped and that fault strikes."""
-        if not self._faults.is_on("restart-under-another-id", client=container):
-            return container
-        row = await self._containers.row(container)
-        if row is None or text(row, "status") != "stopped":
-            return container
-        struck = self._faults.strikes("restart-under-another-id", client=container) is not None
-        return names.queue_safe(f"{container}-again") if struck else container
+        """The container itself or, if that fault strikes, another one in place of each that has stopped."""
+        fault = "restart-under-another-id"
+        while self._faults.is_on(fault, client=container):
+            row = await self._containers.row(container)
+            stopped = row is not None and text(row, "status") == "stopped"
+            if not stopped or self._faults.strikes(fault, client=container) is None:
+                break
+            container = names.queue_safe(f"{container}-again")
+        return container
 
     async def _make_needless_queues(self, container: str, chat_thread: str, owner: Owner) -> None:
         """A further set of queues for a session that is not its container's first, if that fault strikes."""

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import probes
 from probes.cases import CASES
+from sandbox.faults import FAULTS
 from synthetics.model.check import Effect
 
 README = Path(probes.__file__).with_name("README.md").read_text()
@@ -35,6 +36,14 @@ def test_the_table_names_the_probe_that_declares_the_case() -> None:
 
 def test_a_case_without_a_probe_gives_its_reason() -> None:
     assert all(how.startswith("Not observable: ") for probe, _, how in rows().values() if probe == "–")
+
+
+def test_every_case_that_is_checked_is_broken_by_a_fault_or_says_why_none_can() -> None:
+    broken = {case for spec in FAULTS.values() for case in spec.breaks}
+    checked = {case: how for case, (probe, _, how) in rows().items() if probe != "–"}
+
+    assert broken <= set(checked)
+    assert {case for case, how in checked.items() if "No fault breaks it: " in how} == set(checked) - broken
 
 
 def test_isolation_follows_from_what_checking_does() -> None:

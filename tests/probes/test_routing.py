@@ -85,3 +85,14 @@ async def test_without_a_container_there_is_no_health_of_the_api_to_judge(
     assert (run.outcome, run.reason) == (Outcome.PASSED, None)
     assert found(run)["AR-11"].outcome is CheckOutcome.SKIPPED
     assert "no edit container was up" in str(found(run)["AR-11"].reason)
+
+
+async def test_addresses_that_lack_their_ends_are_told_by_name(platform: RunningSandbox, watch: Watch) -> None:
+    bare = platform.settings.alb_url
+    async with watch(platform, HERMES_ENDPOINT=bare) as hermes, watch(platform, API_ENDPOINT=bare) as api:
+        runs = [await monitor.run(infrastructure) for monitor in (hermes, api)]
+
+    assert [failed(run) for run in runs] == [{"INF-10"}, {"INF-10"}]
+    told = [str(found(run)["INF-10"].reason) for run in runs]
+    assert f"HERMES_ENDPOINT {bare}: wanted …/hermes" in told[0]
+    assert f"API_ENDPOINT {bare}: wanted …/api" in told[1]
