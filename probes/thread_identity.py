@@ -125,7 +125,7 @@ async def each_finds_its_thread(ctx: Context, posted: list[Posted]) -> dict[str,
         await ctx.eventually(
             missing,
             until=lambda cases: not cases,
-            within=ctx.platform.settings.target_mail_to_preview,
+            within=patience(ctx),
             what="threads of four mails",
             pace=DEAR,
         )
@@ -136,6 +136,11 @@ async def each_finds_its_thread(ctx: Context, posted: list[Posted]) -> dict[str,
     for one in posted:
         await judge(ctx, one, sessions.get(one.letter.thread))
     return sessions
+
+
+def patience(ctx: Context) -> timedelta:
+    """How long a mail may be under way here: that it is late is E2E-01's, and says nothing of its thread."""
+    return 2 * ctx.platform.settings.target_mail_to_preview
 
 
 async def judge(ctx: Context, one: Posted, session_id: str | None) -> None:
@@ -200,7 +205,7 @@ async def nameless_are_apart(ctx: Context, sessions: Mapping[str, str]) -> None:
         rows = await ctx.eventually(
             fresh,
             until=lambda rows: len(rows) >= 2,
-            within=ctx.platform.settings.target_mail_to_preview,
+            within=patience(ctx),
             what="two chats of two mails that tell nothing of a thread",
             pace=DEAR,
         )
