@@ -198,19 +198,25 @@ async def nameless_are_apart(ctx: Context, sessions: Mapping[str, str]) -> None:
     for letter in letters:
         await mail.send(letter)
 
-    async def fresh() -> list[SessionRow]:
-        return [row for session, row in (await came_of_mails(ctx)).items() if session not in known]
+    async def fresh() -> dict[str, str]:
+        return {
+            session: _thread(row) for session, row in (await came_of_mails(ctx)).items() if session not in known
+        }
 
     with ctx.check("TH-08") as check:
-        rows = await ctx.eventually(
+        came = await ctx.eventually(
             fresh,
-            until=lambda rows: len(rows) >= 2,
+            until=lambda found: len(found) >= 2,
             within=patience(ctx),
-            what="two chats of two mails that tell nothing of a thread",
+            what="two chats of two mails that tell nothing of a thread (session and thread of each)",
             pace=DEAR,
         )
         mail.heard(*letters)
-        threads = [(row.thread_id or row.edit_branch or "").removeprefix("thread-") for row in rows]
+        threads = list(came.values())
         check.saw(threads=threads)
         expect.true(f"threads of mails that tell nothing: {threads}", all(threads), wanted="a thread for each")
         expect.equal("threads of two mails that tell nothing", len({*threads, *sessions}), len(sessions) + 2)
+
+
+def _thread(row: SessionRow) -> str:
+    return (row.thread_id or row.edit_branch or "").removeprefix("thread-")

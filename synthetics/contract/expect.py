@@ -32,6 +32,8 @@ def contains(what: str, got: str, wanted: str) -> None:
 
 def true(what: str, got: object, *, wanted: str = "yes") -> None:
     """`got` holds; `wanted` says in words what was asked."""
+    if got is False:
+        raise Unexpected(f"unexpected: {what}: wanted {wanted}, but it is not so", what=what, wanted=wanted)
     if not got:
         _refuse(what, wanted, repr(got))
 
