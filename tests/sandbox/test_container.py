@@ -182,6 +182,20 @@ def test_a_newer_message_interrupts_and_partial_work_is_saved(container: Contain
     assert set(depth.values()) == {"0"}, "handled messages are deleted"
 
 
+def test_a_container_that_does_not_interrupt_carries_out_one_after_the_other(container: Container) -> None:
+    container.sandbox.set_fault("interrupt-ignored", for_=container.client)
+    container.send("slow", "Tidy the site up", session="a", thread="na")
+    container.sandbox.wait_for("command.received", command="slow")
+    container.send("next-one", "Create next-one.txt", session="b", thread="nb")
+
+    slow, after = container.answer("slow"), container.answer("next-one")
+
+    container.sandbox.clear_faults()
+    assert (slow["success"], after["success"]) == (True, True)
+    assert "interrupted" not in slow
+    assert slow["timestamp"] <= after["timestamp"]
+
+
 def test_git_that_fails_during_an_interrupt_costs_no_command(container: Container) -> None:
     container.send("long-2", "refactor all components", session="a", thread="ia")
     container.sandbox.wait_for("command.received", command="long-2")
