@@ -184,6 +184,8 @@ class Alb:
     async def _to_container_of(self, session: Row) -> Action:
         name = text(session, "containerId")
         container = await self._tables.containers.row(name) if name else None
+        if self._settings.woken_row_key == "sessionId":  # a target group, which is played here, knows no rows
+            container = await self._tables.containers.row(text(session, "sessionId")) or container
         if container is None:
             return self._to_address(text(session, "containerIp"))
         return self._to_address(text(container, "containerIp") if text(container, "status") in ALIVE else "")

@@ -54,6 +54,15 @@ class SandboxSettings(BaseModel):
     workspace_layout: Literal["client/user/project", "client/projectId", "client/project"] = (
         "client/user/project"
     )
+    session_reads: Literal["by-id", "placeholder"] = Field(
+        default="by-id",
+        description="placeholder: status, keepalive, deactivate and resume find no session (contract Q2)",
+    )
+    woken_row_key: Literal["containerId", "sessionId"] = Field(
+        default="containerId",
+        description="sessionId: a wake writes the row of the container under the session's id, the container's "
+        "own row goes on saying that it is stopped, and each further wake starts one more task (contract Q7)",
+    )
     queue_cleanup_on: Literal["container-termination", "session-close"] = "container-termination"
     restarts_crashed: bool = Field(
         default=False, description="True: a container that crashed while it was used is started again, unasked"

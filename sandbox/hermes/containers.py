@@ -128,6 +128,11 @@ class Containers:
                     return await self._reuse(identity, row)
             return await self._start(identity, row)
 
+    async def start_anew(self, identity: Identity) -> Start:
+        """One more task for the container, whatever there is of it already. Raises StartFailed."""
+        async with self._locks.held(identity.container):
+            return await self._start(identity, await self.row(identity.container))
+
     async def _settled(self, container: str) -> Row | None:
         """The row once it no longer says `stopping`; StartFailed if it says so for too long."""
         loop = asyncio.get_running_loop()

@@ -1,6 +1,7 @@
 """resume-preview: what happens when somebody comes back to a preview (the decision table of contract §2.3)."""
 
 import asyncio
+from dataclasses import replace
 
 from sandbox.faults import Faults
 from sandbox.hermes import names
@@ -51,6 +52,7 @@ class Resume:
         self._truth.write("resume.received", thread=chat_thread, client=client)
         try:
             session, mapping = await self._session_of(chat_thread, client)
+            await self._sessions.placeholder.resume(text(session, "sessionId"))
             session = await self._amiss.instead_of(session, client)
             identity = await self._identity(session, mapping, chat_thread, client)
             return self._amiss.told(await self._decide(identity, session), client)
@@ -77,7 +79,7 @@ class Resume:
             raise StartFailed("the container could not be started")
         self._amiss.waking(identity)
         await self._amiss.after_a_crash(identity)
-        start = await self._containers.ensure(identity)
+        start = await self._started(identity)
         await self._amiss.asked_again(identity, start)
         if not start.done.done() and self._faults.strikes("wake-starts-two-tasks", client=client):
             await self._containers.start_another(identity, start.queues)
@@ -86,6 +88,12 @@ class Resume:
             await start.up()
         status = "running" if start.done.done() else "starting"
         return _answer(identity, status, start.ip, start.task_arn)
+
+    async def _started(self, identity: Identity) -> Start:
+        """The container of this identity, on its way; its row is keyed as the settings have it."""
+        if self._settings.woken_row_key == "sessionId":
+            return await self._containers.start_anew(replace(identity, container=identity.session))
+        return await self._containers.ensure(identity)
 
     async def _join(self, identity: Identity, session: Row, row: Row) -> Row:
         """Answer for a container that somebody else is starting."""
@@ -128,6 +136,7 @@ class Resume:
         for thread in (chat_thread, names.branch_of(chat_thread)):
             mapping = await self._tables.mappings.row(thread)
             if mapping is not None:
+                await self._sessions.placeholder.resume(text(mapping, "sessionId"))
                 session = await self._sessions.find(text(mapping, "sessionId"))
                 if session is not None and text(session, "clientId") in ("", client):
                     return session, mapping

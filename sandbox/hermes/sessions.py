@@ -12,6 +12,7 @@ from sandbox.hermes.answers import HermesError, in_seconds, iso, now_iso, now_ms
 from sandbox.hermes.cloud import Cloud, CloudError, Row, Value, number, text
 from sandbox.hermes.containers import Containers, Start
 from sandbox.hermes.crowding import Crowding
+from sandbox.hermes.placeholder import PlaceholderReads
 from sandbox.hermes.queues import Owner, Queues, QueueSet, command, command_attributes
 from sandbox.hermes.strain import Strain
 from sandbox.hermes.tables import Tables
@@ -80,6 +81,7 @@ class Sessions:
         self.crowding = Crowding(settings, faults)
         self._counting = asyncio.Lock()
         self._strain = Strain(settings, faults)
+        self.placeholder = PlaceholderReads(tables.sessions, on=settings.session_reads == "placeholder")
 
     async def close(self) -> None:
         """Give up what goes on behind answers already given."""
@@ -294,6 +296,7 @@ class Sessions:
 
     async def status(self, session: str) -> Row:
         """What GET …/status answers; HermesError 404 for a session nobody knows."""
+        await self.placeholder.status()
         row = await self.find(session)
         if row is None:
             raise HermesError(404, "Session not found")
@@ -303,6 +306,7 @@ class Sessions:
 
     async def keepalive(self, session: str) -> Row:
         """Give the session another half hour."""
+        await self.placeholder.keepalive(session)
         row = await self.find(session)
         if row is None:
             return {"ttl": 0, "status": "expired"}
@@ -317,7 +321,7 @@ class Sessions:
 
     async def deactivate(self, session: str) -> Row:
         """Drain and close a session; its container stops if no other session uses it."""
-        row = await self.find(session)
+        row = None if await self.placeholder.nothing_to_close() else await self.find(session)
         if row is None and self._faults.strikes("cleanup-of-nobody-fails", client=session) is not None:
             raise HermesError(500, "Failed to deactivate session: its queues do not exist")
         if row is not None and text(row, "status") not in OVER:
