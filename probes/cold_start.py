@@ -1,5 +1,6 @@
 """Cold start (contract §12.1): from no container at all to a preview that shows the wanted change."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
@@ -12,6 +13,7 @@ from probes.platform.phases import Instants, fitting, stop_phases
 from probes.platform.values import Reply, TaskCount, TaskView
 from probes.timings import COLD_START, SHUTDOWN, WARM_START
 from synthetics.contract import expect
+from synthetics.contract.context import CheckNote
 from synthetics.contract.probe import Price, ProbeSpec, Severity, Step, probe
 from synthetics.contract.waiting import DEAR, Sighting
 from synthetics.errors import PlatformError, Unexpected
@@ -52,7 +54,7 @@ async def cold_start(ctx: Context) -> None:
     ctx.fact("session_factory", "http")
 
     async with ctx.step(NONSENSE):
-        await nonsense_is_refused(ctx)
+        nonsense = await nonsense_is_refused(ctx)
 
     async with ctx.step(ASK):
         with essential(ctx, "CS-01"):
@@ -77,6 +79,8 @@ async def cold_start(ctx: Context) -> None:
         warm = await next_session_is_warm(ctx)
 
     async with ctx.step(EXPIRE):
+        if nonsense:
+            await nothing_came_of_it(ctx, nonsense)
         if warm and ctx.allowed("CS-02"):
             await session_expires(ctx, warm)
 
@@ -85,26 +89,57 @@ async def cold_start(ctx: Context) -> None:
             await everything_sleeps(ctx, chat, unseen)
 
 
-async def nonsense_is_refused(ctx: Context) -> None:
-    """CS-04: an empty client id is answered with an error, and nothing is made."""
+@dataclass(frozen=True, slots=True)
+class Nonsense:
+    """A request that was to be refused: the user whom it named, and when it was answered."""
+
+    user: str
+    answered: float
+
+
+async def nonsense_is_refused(ctx: Context) -> Nonsense | None:
+    """CS-04: an empty client id is answered with an error, and nothing is made.
+
+    Returns what must be looked for again when lists and indexes have caught up (contract Q30), if anything.
+    """
     web = ctx.platform
     nobody = web.hermes.user(f"nobody-{ctx.tag}")
     reply = await web.hermes.activate_raw({"clientId": "", "userId": nobody, "instruction": INSTRUCTION})
     if reply.away:
         ctx.skip("CS-04", f"nobody was there to refuse it: {reply.told()}")
-        return  # the first session that is wanted for good will say so
+        return None  # the first session that is wanted for good will say so
+    nonsense = Nonsense(nobody, ctx.instant())
     with ctx.check("CS-04") as check:
         check.saw(**reply.evidence())
         reply.expect("activate with an empty clientId")
         expect.at_least("status for an empty clientId", reply.status, 400)
-        expect.empty("tasks started for nobody", await web.tasks.own(user_id=nobody))
-        sessions = await web.tables.sessions_of_user(nobody)
-        if sessions is None:
-            check.degrade("no index of the sessions table finds a user's sessions, so nobody looked for rows")
-        else:
-            expect.empty("sessions made for nobody", sessions)
+        await _nothing_is_made(ctx, check, nobody)
+        if reply.status == 504:
+            check.degrade(f"refusal of an empty clientId: wanted Hermes' own, accepted {reply.told()}")
     if check.failed:
         await _nobody_is_removed(ctx)
+        return None
+    return nonsense
+
+
+async def nothing_came_of_it(ctx: Context, nonsense: Nonsense) -> None:
+    """CS-04: nothing is there for nobody either when lists and indexes tell of all that was asked for then."""
+    late = ctx.platform.settings.index_lag - timedelta(seconds=ctx.instant() - nonsense.answered)
+    if late > ZERO:
+        await ctx.pause(late)
+    with ctx.check("CS-04") as check:
+        await _nothing_is_made(ctx, check, nonsense.user)  # what is there goes with the rest, at the end
+
+
+async def _nothing_is_made(ctx: Context, check: CheckNote, nobody: str) -> None:
+    """No task runs for the user and no session is theirs, as far as that can be told now."""
+    web = ctx.platform
+    expect.empty("tasks started for nobody", await web.tasks.own(user_id=nobody))
+    sessions = await web.tables.sessions_of_user(nobody)
+    if sessions is None:
+        check.degrade("no index of the sessions table finds a user's sessions, so nobody looked for rows")
+    else:
+        expect.empty("sessions made for nobody", sessions)
 
 
 async def _nobody_is_removed(ctx: Context) -> None:
