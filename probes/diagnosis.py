@@ -24,6 +24,11 @@ async def why_not_ready(ctx: Context, session: SessionRow) -> tuple[str, dict[st
     if newest.stopped:
         why = newest.stopped_reason or newest.stop_code or "no reason given"
         return _with_log(f"its task stopped: {why}", log), evidence
+    if newest.running and await _keyed_by_session(ctx, session):
+        return (
+            "its task runs, but the container's row is keyed by the session's id (contract Q7), where the "
+            "router does not look for it"
+        ), evidence
     if newest.running:
         evidence["container_status"] = told = await _state_told(ctx, newest)
         silent = (
@@ -31,6 +36,17 @@ async def why_not_ready(ctx: Context, session: SessionRow) -> tuple[str, dict[st
         )
         return _with_log(f"its task runs, but {silent}", log), evidence
     return f"its task is still {newest.last_status}", evidence
+
+
+async def _keyed_by_session(ctx: Context, session: SessionRow) -> bool:
+    """Whether the row that a wake wrote is another than the one that the session names."""
+    if session.container_id in (None, session.session_id):
+        return False
+    try:
+        woken = await ctx.platform.tables.container(session.session_id)
+    except PlatformError:
+        return False
+    return woken is not None
 
 
 async def _tasks_of(ctx: Context, session: SessionRow) -> list[TaskView]:

@@ -135,6 +135,10 @@ async def is_left_as_it_is(ctx: Context, sleeper: Sleeper) -> None:
     """SV-01: a running container keeps its task, and no other is started."""
     web = ctx.platform
     with ctx.check("SV-01", essential=True) as check:
+        woken = await sleepers.keyed_by_session(ctx, sleeper)
+        if woken is not None:
+            check.degrade(sleepers.BY_SESSION)
+            await sleepers.write_running(ctx, sleeper, woken)
         before, row = await web.tasks.own(), await web.tables.container(sleeper.container_id)
         reply = await web.hermes.resume_preview(sleeper.thread)
         check.saw(**reply.evidence())

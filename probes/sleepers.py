@@ -9,6 +9,11 @@ from probes.platform.values import ContainerRow, SessionRow, TaskView
 from synthetics.contract.waiting import DEAR
 from synthetics.errors import TimedOut, Unexpected
 
+#: Why a platform that is otherwise well wakes containers again that run (contract Q7).
+BY_SESSION = (
+    "the woken container's row is keyed by the session's id, and its own goes on saying that it is stopped, so "
+    "that every further wake starts one more task (contract Q7)"
+)
 _LONG_IDLE = timedelta(minutes=21)
 
 
@@ -44,6 +49,10 @@ async def put_to_sleep(ctx: Context, sleeper: Sleeper) -> None:
     for task in await web.tasks.own():
         await _stop(ctx, task)
     await _settled(ctx, sleeper)
+    for late in await web.tasks.own():  # one that ECS told of only now (contract Q30)
+        await _stop(ctx, late)
+    # A wake may have written its row under the session's id (contract Q7): it would go on saying `running`.
+    await web.tables.delete_container(sleeper.session_id)
     await _write_rows(
         ctx,
         session_id=sleeper.session_id,
@@ -67,9 +76,14 @@ async def _stop(ctx: Context, task: TaskView) -> None:
 
 async def _settled(ctx: Context, sleeper: Sleeper) -> None:
     """Let the platform's own reaction to a stopped task pass by, so that it does not undo what we write."""
+
+    async def woken() -> ContainerRow | None:
+        by_session = await ctx.platform.tables.container(sleeper.session_id)  # contract Q7
+        return by_session or await ctx.platform.tables.container(sleeper.container_id)
+
     try:
         await ctx.eventually(
-            lambda: ctx.platform.tables.container(sleeper.container_id),
+            woken,
             until=lambda row: row is None or row.status == "stopped",
             within=ctx.platform.settings.target_queue_cleanup,
             what=f"row of container {sleeper.container_id} stopped",
@@ -138,3 +152,45 @@ async def until_running(ctx: Context, sleeper: Sleeper) -> None:
         ) from error
     if own is None or own.status != "running":
         ctx.fact("woken_row_key", "sessionId (contract Q7)")
+
+
+async def keyed_by_session(ctx: Context, sleeper: Sleeper) -> ContainerRow | None:
+    """The row of the woken container if it is keyed by the session's id and its own says otherwise (Q7)."""
+    own = await ctx.platform.tables.container(sleeper.container_id)
+    if own is not None and own.status in ("running", "idle"):
+        return None
+    other = await ctx.platform.tables.container(sleeper.session_id)
+    return other if other is not None and other.status in ("running", "idle") else None
+
+
+async def write_running(ctx: Context, sleeper: Sleeper, woken: ContainerRow) -> None:
+    """Let the container's own row say what the one under the session's id says: that it runs, and where."""
+    told = {"taskArn": woken.task_arn, "containerIp": woken.container_ip}
+    known = {name: value for name, value in told.items() if value}
+    await ctx.platform.tables.update_container(sleeper.container_id, status="running", **known)
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """This run's tasks when something was asked for, and that instant."""
+
+    tasks: frozenset[str]
+    asked: float
+
+
+async def before(ctx: Context, *, since: float) -> Before:
+    """The tasks there are now; whatever was started until `since` is among them."""
+    await _lists_tell(ctx, since)
+    return Before(frozenset(task.arn for task in await ctx.platform.tasks.own()), ctx.instant())
+
+
+async def started(ctx: Context, then: Before) -> list[str]:
+    """The tasks that came since, once ECS tells of all of them: its lists lag (contract Q30)."""
+    await _lists_tell(ctx, then.asked)
+    return sorted({task.arn for task in await ctx.platform.tasks.own()} - then.tasks)
+
+
+async def _lists_tell(ctx: Context, since: float) -> None:
+    left = ctx.platform.settings.index_lag - timedelta(seconds=ctx.instant() - since)
+    if left > timedelta(0):
+        await ctx.pause(left)
