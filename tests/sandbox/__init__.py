@@ -24,7 +24,8 @@ Section                                      Held by
 §9.1 Metrics                                 test_metrics
 §9.3 Logs                                    test_logs
 §13 Quirks: 9 (commands that are not interrupted) test_container, 19 (envelopes) test_hermes_mail,
-            25 (dimensions) test_metrics, 6 (`:latest`, no Exec) test_ecs
+            25 (dimensions) test_metrics, 6 (`:latest`, no Exec) test_ecs,
+            2 (sessions not found), 7 (key of a woken row) test_quirks
 
 The remaining files are about the sandbox itself: how it starts and ends (test_lifecycle), its faults
 (test_faults; each is tried against the probes elsewhere) and its log of what really happened (test_truth).
