@@ -2,20 +2,23 @@
 
 from sandbox.faults.spec import FaultSpec
 
+#: Whoever waits until a container answers, besides those whose promise is how soon it does.
+WAITING = ("AR", "SP", "CC", "SV", "SA-05", "LR", "AS", "SH", "INT", "MP", "QM", "CL", "LD", "E2E", "FR", "PB")
+
 FAULTS = (
     FaultSpec(
         "slow-image-pull",
         ("CS-01", "CS-06", "SR-01", "SR-09"),
         "Pulling the image takes far longer (factor on the pull, plus amount in platform seconds).",
         {"factor": 1.0, "amount": 90.0},
-        touches=("FR-01", "PB-01", "E2E-01"),
+        touches=WAITING,
     ),
     FaultSpec(
         "slow-boot",
         ("CS-01", "CS-06", "SR-01", "SR-09"),
         "A started container takes far longer until it answers (factor, plus amount in platform seconds).",
         {"factor": 1.0, "amount": 90.0},
-        touches=("FR-01", "PB-01", "E2E-01"),
+        touches=WAITING,
     ),
     FaultSpec(
         "task-never-starts",

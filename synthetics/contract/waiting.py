@@ -104,5 +104,10 @@ async def sight(
 def _told(seen: object) -> str:
     if seen is False:
         return "it never was"
-    text = str(seen)
+    text = f"[{', '.join(map(_named, seen))}]" if isinstance(seen, list) else str(seen)
     return "last saw " + (text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "…")
+
+
+def _named(one: object) -> str:
+    """What an element calls itself; only a text is told with its quotes."""
+    return repr(one) if isinstance(one, str) else str(one)

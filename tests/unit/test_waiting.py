@@ -96,3 +96,16 @@ async def test_a_passing_refusal_is_asked_past_and_told_if_it_lasts() -> None:
     assert seen.looks == 3
     with pytest.raises(TimedOut, match="a row: wanted within 3 s, last saw ThrottlingException"):
         await sight(clock, always, until=bool, within=timedelta(seconds=3), what="a row", pace=DEAR)
+
+
+async def test_what_was_seen_last_is_told_as_its_elements_call_themselves() -> None:
+    class Task:
+        def __str__(self) -> str:
+            return "task 7 (RUNNING)"
+
+    async def look() -> list[object]:
+        return [Task(), "its row"]
+
+    within = timedelta(seconds=1)
+    with pytest.raises(TimedOut, match=r"last saw \[task 7 \(RUNNING\), 'its row'\]"):
+        await sight(FakeClock(), look, until=lambda _: False, within=within, what="none", pace=DEAR)
