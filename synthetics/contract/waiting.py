@@ -104,6 +104,8 @@ async def sight(
 def _told(seen: object) -> str:
     if seen is False:
         return "it never was"
+    if seen is None:
+        return "there was none"
     text = f"[{', '.join(map(_named, seen))}]" if isinstance(seen, list) else str(seen)
     return "last saw " + (text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "…")
 
