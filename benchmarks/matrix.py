@@ -18,7 +18,8 @@ breaks failed (or was degraded, where the fault does no more than that), no case
 explain, all passed afterwards, and nothing was left on the platform.
 
 {tried} faults of {known} were tried; {caught} were caught, {slow} needed a second or third run. The survey is
-made in pieces, each fault on a sandbox by itself, but beside other work of its machine ({machine}).
+made in pieces, not all of them of one revision, each fault by itself, but beside other work of its machine
+({machine}).
 
 Not tried: {untried}.
 
