@@ -48,13 +48,15 @@ class Sweep:
         self._leaked = leaked
         self._patience = patience
 
-    async def once(self, *, dry_run: bool = False) -> SweepReport:
+    async def once(self, *, dry_run: bool = False, settled: bool = False) -> SweepReport:
         """Sweep now. One sweep runs at a time, whichever worker it is in; the later one does nothing new.
+
+        `settled`: a database that has just started closes no runs yet, as their workers may be alive.
 
         Raises StoreError when the database is away and LockTimeout while another sweep goes on.
         """
         async with locks.hold(self._database, exclusive=_LOCK, shared=frozenset(), within=self._patience):
-            closed = 0 if dry_run else await self._close_abandoned()
+            closed = 0 if dry_run else await self._close_abandoned(settled=settled)
             async with self._database.transaction() as connection:
                 found = await resources.open_of_ended_runs(connection, _BATCH, silent=dry_run)
                 under_way = await runs.under_way(connection)
@@ -63,9 +65,9 @@ class Sweep:
                 return SweepReport(found=tuple(ordered), under_way=under_way)
             return replace(await self._remove_all(ordered), closed=closed, under_way=under_way)
 
-    async def _close_abandoned(self) -> int:
+    async def _close_abandoned(self, *, settled: bool) -> int:
         async with self._database.transaction() as connection:
-            abandoned = await runs.close_abandoned(connection)
+            abandoned = await runs.close_abandoned(connection, settled=settled)
         for run in abandoned:
             log.warning("run.abandoned", run_id=str(run.id), probe=run.probe, worker=run.worker)
         return len(abandoned)

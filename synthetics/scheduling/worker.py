@@ -123,7 +123,7 @@ class Worker:
         sweep = Sweep(self._given.database, self._given.platform, leaked=self._given.told.leaked)
         while True:
             try:
-                await sweep.once()
+                await sweep.once(settled=True)
             except StoreError as error:
                 log.warning("sweep.postponed", error=str(error))
             # A bug met while removing one thing must not end all sweeping for the life of the worker.

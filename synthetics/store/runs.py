@@ -151,19 +151,20 @@ async def note_missed(connection: AsyncConnection, keys: Iterable[RunKey], *, re
     return noted
 
 
-async def close_abandoned(connection: AsyncConnection) -> list[AbandonedRun]:
+async def close_abandoned(connection: AsyncConnection, *, settled: bool = False) -> list[AbandonedRun]:
     """Close runs whose lease has ended as interrupted; the ones this call closed, oldest first.
 
-    Any number of workers may call it at once: each run is closed by one of them. A server that has just
-    started waits one lease first: nobody could renew theirs while it was away.
+    Any number of workers may call it at once: each run is closed by one of them. With `settled`, none is
+    closed before the server has been up for one lease: nobody could renew theirs while it was away.
     """
     lease = runs.c.lease_until - runs.c.heard_at
+    settling = func.pg_postmaster_start_time() + lease >= func.now()
     lost = (
         select(runs.c.id, runs.c.tick)
         .where(
             runs.c.outcome.is_(None),
             runs.c.lease_until < func.now(),
-            func.pg_postmaster_start_time() + lease < func.now(),
+            *([~settling] if settled else []),
         )
         .order_by(runs.c.tick)
         .limit(_MOST_ABANDONED)

@@ -43,6 +43,7 @@ BROKEN = [
     Broken("capacity-refused", session_resumption, {"SR-01"}, "500: Failed to resume session: Capacity"),
     Broken("hermes-down", cold_start, {"CS-01"}, "activate: wanted 2xx, got 503"),
     Broken("activate-error", cold_start, {"CS-01"}, "activate: wanted 2xx, got 500: Failed to activate"),
+    Broken("anothers-session-answered", cold_start, {"CS-01"}, "which is not this run's; it was left alone"),
     Broken("invalid-activate-accepted", cold_start, {"CS-04"}, "empty clientId: wanted at least 400, got 201"),
     Broken("activate-hangs", cold_start, {"CS-07"}, "create a warm session", settings=IMPATIENT),
     Broken(

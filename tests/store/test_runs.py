@@ -5,6 +5,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import func, update
 
 from synthetics.errors import StoreError
 from synthetics.model.check import Check, CheckOutcome
@@ -70,6 +71,15 @@ async def test_a_heartbeat_renews_what_is_ours_and_in_flight(database: Database)
         assert kept == {ours.id}
         assert await runs.close_abandoned(connection) == []
         assert await runs.heartbeat(connection, [], worker="worker-1", lease=LEASE) == set()
+
+
+async def test_a_server_that_has_just_started_closes_none_that_could_not_be_renewed(database: Database) -> None:
+    await claim(database, key(), lease=ENDED)
+    async with database.transaction() as connection:
+        # A lease that is longer than any test's server has been up.
+        await connection.execute(update(tables.runs).values(heard_at=func.now() - timedelta(days=9)))
+        assert await runs.close_abandoned(connection, settled=True) == []
+        assert len(await runs.close_abandoned(connection)) == 1
 
 
 async def test_recording_closes_the_claimed_row_and_keeps_every_part(database: Database) -> None:
