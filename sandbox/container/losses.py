@@ -26,18 +26,18 @@ async def after_opening(faults: Faults, launch: Launch, workspace: Workspace, *,
 
 def _share(faults: Faults, settings: SandboxSettings, launch: Launch, path: Path) -> None:
     below = path.relative_to(settings.workspace_root / launch.client)
-    others = [
+    alike = [
         folder
-        for folder in settings.workspace_root.iterdir()
-        if folder.name != launch.client and (folder / below).is_dir()
+        for folder in sorted(settings.workspace_root.iterdir())
+        if folder.name != launch.client and _related(folder.name, launch.client)
     ]
+    others = [folder / below for folder in alike if (folder / below).is_dir()]
+    others += [one for folder in alike for one in sorted(folder.glob(f"*/{below.name}")) if one.is_dir()]
     if others and faults.strikes("two-clients-one-workspace", client=launch.client) is not None:
-        alike = max(others, key=lambda folder: _alike(folder.name, launch.client))
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.symlink_to(alike / below)
+        path.symlink_to(others[0].resolve())
 
 
-def _alike(one: str, other: str) -> int:
-    """How many letters two names begin with in common."""
-    pairs = zip(one, other, strict=False)
-    return next((n for n, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
+def _related(one: str, other: str) -> bool:
+    """Whether one of two names is how the other begins."""
+    return one.startswith(other) or other.startswith(one)

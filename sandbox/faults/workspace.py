@@ -30,7 +30,7 @@ FAULTS = (
     FaultSpec(
         "two-clients-one-workspace",
         ("SP-05", "CC-02"),
-        "A customer's container works in the workspace of the other customer whose id is most like its own.",
+        "A customer's container works in the workspace of another customer, whose id begins as its own does.",
         touches=("CC-07", "SH-04", "SP-01", "SP-02", "SP-06"),
     ),
     FaultSpec(
