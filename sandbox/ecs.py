@@ -241,7 +241,7 @@ class Ecs:
         if alive > service.most and self._faults.strikes("capacity-not-held") is not None:
             service.desired = min(alive, service.most + 2)
             self._reconcile(service)
-        elif service.desired > service.most:
+        elif service.desired > service.most and not self._faults.is_on("autoscaler-over-max"):
             service.desired = 0
             self._reconcile(service)
 
