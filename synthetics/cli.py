@@ -1,5 +1,6 @@
-"""The command line: `synthetics` and `python -m synthetics.cli`."""
+"""The command line: every command, and how an error ends it."""
 
+import io
 import sys
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from synthetics.commands.sandbox import fault, sandbox
 from synthetics.commands.service import check, migrate, serve, sweep
 from synthetics.commands.shell import ExitCode, Shell, tell, tell_unexpected
 from synthetics.errors import SyntheticsError
+from synthetics.interrupts import end_on_interrupt
 
 app = typer.Typer(
     name="synthetics",
@@ -55,6 +57,9 @@ def _options(
 def main() -> None:
     """Run the command line; every error of ours becomes a sentence and exit code 2."""
     shell = Shell()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # what its encoding does not have is spelled, never an error
+            stream.reconfigure(errors="backslashreplace")
     try:
         app(obj=shell)
     except SyntheticsError as error:
@@ -66,4 +71,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    end_on_interrupt()
     main()

@@ -37,7 +37,7 @@ from synthetics.scheduling.worker import Surroundings, working
 from synthetics.settings import Settings
 from synthetics.store import catalogue, migrating, partitions
 from synthetics.store.embedded import EmbeddedPostgres
-from synthetics.store.engine import Database
+from synthetics.store.engine import Database, in_words, parse_url
 from synthetics.store.spool import Spool
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
@@ -68,7 +68,7 @@ def load(config: Path | None = None, *, asking: bool = True) -> Configuration:
     problems = list(reading.problems)
     platform_settings, plan, sleep_patience = None, None, ZERO
     try:
-        platform_settings = probes.load_settings(reading.platform)
+        platform_settings = probes.load_settings(reading.platform, file=reading.file)
         sleep_patience = platform_settings.sleep_patience
         problems += platform_settings.unset() if asking else ()
     except SettingsError as error:
@@ -206,8 +206,18 @@ async def sweep(configuration: Configuration, dry_run: bool) -> SweepReport:
 async def recent_runs(settings: Settings, probe: str | None, limit: int) -> list[RunSummary]:
     """The newest runs, newest first, those in flight included."""
     async with _database(settings) as database:
+        url = database.url.render_as_string(hide_password=False)
+        if settings.database_url is None and await asyncio.to_thread(migrating.revision, url) is None:
+            return []  # ours, and not used yet; a configured one that is empty may be the wrong one
         await migrating.verify(database)
         return await Reads.of(database, SystemClock()).history.newest(probe, limit)
+
+
+def database_in_words(settings: Settings) -> str:
+    """Which database these settings mean, for people: without user and password."""
+    if settings.database_url is None:
+        return f"the embedded database in {settings.state_dir}"
+    return f"database {in_words(parse_url(settings.database_url.get_secret_value()))}"
 
 
 # -- parts -----------------------------------------------------------------------------------------------

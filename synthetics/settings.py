@@ -130,6 +130,8 @@ class Reading:
     platform: Mapping[str, Any]
     probes: Mapping[str, ProbeOverride]
     problems: tuple[str, ...]
+    #: The settings file; empty if there is none.
+    file: str = ""
 
 
 def load(path: Path | None, environ: Mapping[str, str], *, known_probes: Collection[str] = ()) -> Settings:
@@ -161,6 +163,7 @@ def examine(path: Path | None, environ: Mapping[str, str], *, known_probes: Coll
         platform if isinstance(platform, dict) else {},
         _readable_overrides(given),
         tuple(given.problems),
+        given.file,
     )
 
 

@@ -18,6 +18,7 @@ from probes.platform.deployment import Deployment
 from probes.platform.dialects import ActivateMode, FileCheck, SessionFactory
 from probes.platform.units import Hours, Milliseconds, Minutes, Seconds
 from synthetics.errors import SettingsError
+from synthetics.sources import allowed
 
 
 def _seconds(number: float) -> timedelta:
@@ -270,18 +271,24 @@ class PlatformSettings(Deployment):
         return limit if self.activate_mode is ActivateMode.ASYNC else limit + 2 * self.container_ready_timeout
 
 
-def load(toml: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> PlatformSettings:
-    """The settings of one deployment. Raises SettingsError with a sentence for every problem there is."""
+def load(
+    toml: Mapping[str, Any], environ: Mapping[str, str] | None = None, *, file: str = ""
+) -> PlatformSettings:
+    """The settings of one deployment. Raises SettingsError with a sentence for every problem there is.
+
+    `file` is where `toml` was written, for those sentences.
+    """
+    there = f" in {file}" if file else ""
     environ = os.environ if environ is None else environ
     written: dict[str, str] = {}
     values: dict[str, object] = {}
     known = {setting_name(field) for field in PlatformSettings.model_fields}
-    problems = [_unknown(name, known) for name in toml if name not in known]
+    problems = [_unknown(name, known, there) for name in toml if name not in known]
     for name in sorted(known):
         if environ.get(name.upper()):
             values[name], written[name] = environ[name.upper()], name.upper()
         elif name in toml:
-            values[name], written[name] = toml[name], f"platform.{name}"
+            values[name], written[name] = toml[name], f"platform.{name}{there}"
     try:
         settings = PlatformSettings.model_validate(values)
     except ValidationError as error:
@@ -297,17 +304,27 @@ def setting_name(field: str) -> str:
     return PlatformSettings.model_fields[field].alias or field
 
 
-def _unknown(name: str, known: set[str]) -> str:
+def _unknown(name: str, known: set[str], there: str) -> str:
     near = difflib.get_close_matches(name.lower(), known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else "it is in none of the lists of the platform's settings"
-    return f"platform.{name}: there is no such setting; {hint}"
+    return f"platform.{name}{there}: there is no such setting; {hint}"
 
 
 def _problem(error: dict[str, Any], written: Mapping[str, str]) -> str:
     name = str(error["loc"][0]) if error["loc"] else "platform"
     found = "a value that is not shown" if name == "internal_api_key" else repr(error.get("input"))
-    allowed = str(error["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
-    return f"{written.get(name, name)}: found {found}, allowed is {allowed[:1].lower()}{allowed[1:]}"
+    return f"{written.get(name, name)}: found {found}, allowed is {_allowed(name, error)}"
+
+
+def _allowed(name: str, error: Mapping[str, Any]) -> str:
+    """What may be there: in the words of the one who refused it, if they were written for people."""
+    said = str(error["msg"]).removeprefix("Value error, ")
+    info = next(
+        (info for field, info in PlatformSettings.model_fields.items() if setting_name(field) == name), None
+    )
+    if info is None or error["type"] in ("value_error", "string_too_short", "string_too_long"):
+        return said[:1].lower() + said[1:]
+    return allowed(info)
 
 
 def _contradictions(settings: PlatformSettings) -> list[str]:

@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field
 
+from synthetics.sources import Allowed
+
 
 def _duration(unit: timedelta) -> BeforeValidator:
     def read(value: object) -> object:
@@ -52,6 +54,6 @@ Milliseconds = Annotated[timedelta, _duration(timedelta(milliseconds=1))]
 Minutes = Annotated[timedelta, _duration(timedelta(minutes=1))]
 Hours = Annotated[timedelta, _duration(timedelta(hours=1))]
 Url = Annotated[str, BeforeValidator(_url)]
-Codes = Annotated[frozenset[int], BeforeValidator(_codes)]
+Codes = Annotated[frozenset[int], BeforeValidator(_codes), Allowed("a list of HTTP statuses, parted by commas")]
 Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 Name = Annotated[str, Field(min_length=1, max_length=255)]

@@ -1,7 +1,6 @@
 """`synthetics probes` and `synthetics runs`: what is watched, and how it went."""
 
-import json
-import sys
+import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,9 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 from synthetics import log
+from synthetics.commands.demo.plan import DEMO_PLACE
 from synthetics.commands.rendering import STYLES, mark
 from synthetics.commands.run import choose
-from synthetics.commands.shell import ConfigOption, JsonOption, out, run_async
+from synthetics.commands.shell import STATE_VARIABLE, ConfigOption, JsonOption, err, out, run_async, write_json
 from synthetics.words import in_words, printable
 
 if TYPE_CHECKING:  # it brings the store along, which not every command needs
@@ -26,7 +26,7 @@ def probes(as_json: JsonOption = False, config: ConfigOption = None) -> None:
 
     plan = main.load(config, asking=False).plan
     if as_json:
-        _write([_probe_document(entry) for entry in plan])
+        write_json([_probe_document(entry) for entry in plan])
         return
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     for column in ("probe", "promise", "every", "limit", "cases"):
@@ -57,11 +57,18 @@ def runs(
     log.configure(settings.log_format, "warning")
     found = run_async(lambda: main.recent_runs(settings, probe, limit))
     if as_json:
-        _write([_run_document(run) for run in found])
-    elif found:
+        write_json([_run_document(run) for run in found])
+        return
+    where = main.database_in_words(settings)
+    if found:
         out().print(_runs_table(found))
-    else:
-        out().print("No runs yet.")
+        err().print(f"They are in {where}.", style="dim", markup=False)
+        return
+    out().print(f"No runs yet in {where}.", markup=False)
+    demo = settings.state_dir / DEMO_PLACE
+    if settings.database_url is None and (demo / "postgres").exists():
+        command = f"{STATE_VARIABLE}={shlex.quote(str(demo))} synthetics runs"
+        out().print(f"A demo keeps its runs in a database of its own: {command}", markup=False)
 
 
 def _runs_table(found: "Sequence[RunSummary]") -> Table:
@@ -124,7 +131,3 @@ def _probe_document(entry: "Scheduled") -> dict[str, object]:
             for timing in spec.timings
         ],
     }
-
-
-def _write(document: object) -> None:
-    sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2, default=str) + "\n")

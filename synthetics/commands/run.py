@@ -1,6 +1,5 @@
 """`synthetics run`: probes, once, now; with their steps as they happen."""
 
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
@@ -12,7 +11,7 @@ from synthetics import log
 from synthetics.commands.documents import exit_code, run_document, runs_document
 from synthetics.commands.progress import watching
 from synthetics.commands.rendering import print_runs
-from synthetics.commands.shell import ConfigOption, JsonOption, Refused, Shell, err, out, run_async
+from synthetics.commands.shell import ConfigOption, JsonOption, Refused, Shell, err, out, run_async, write_json
 from synthetics.contract.probe import Probe
 from synthetics.log import LogLevel
 from synthetics.model.run import Run
@@ -78,7 +77,7 @@ def show(runs: Sequence[Run], promises: Mapping[str, str], *, as_json: bool, one
         print_runs(out(), runs, promises)
         return
     document = run_document(runs[-1]) if one and runs else runs_document(runs)
-    sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2, default=str) + "\n")
+    write_json(document)
 
 
 def _weight(level: LogLevel) -> int:

@@ -2,16 +2,17 @@
 
 import asyncio
 import errno
+import fcntl
 import importlib.util
 import json
 import math
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import httpx
 import typer
@@ -20,7 +21,17 @@ from rich.table import Table
 from rich.text import Text
 
 from synthetics import log, settings
-from synthetics.commands.shell import ConfigOption, ExitCode, JsonOption, Refused, err, out, run_async
+from synthetics.commands.shell import (
+    STATE_VARIABLE,
+    ConfigOption,
+    ExitCode,
+    JsonOption,
+    Refused,
+    err,
+    out,
+    run_async,
+    write_json,
+)
 from synthetics.errors import SettingsError
 from synthetics.words import did_you_mean, plain
 
@@ -99,11 +110,10 @@ def sandbox(
             announcement = Announcement(
                 os.getpid(), running.settings.control_url, str(wanted.directory), running.monitor_settings()
             )
-            announced.parent.mkdir(parents=True, exist_ok=True)
-            announced.write_text(json.dumps(asdict(announcement), indent=2), encoding="utf-8")
-            stdout.write(_json_line(announcement) if as_json else _lines(announcement))
-            stdout.flush()
-            await asyncio.Event().wait()
+            with announce(announcement, announced):
+                stdout.write(_json_line(announcement) if as_json else _lines(announcement))
+                stdout.flush()
+                await asyncio.Event().wait()
 
     try:
         with redirect_stdout(sys.stderr):
@@ -114,13 +124,14 @@ def sandbox(
             "--directory."
         ) from error
     except OSError as error:
+        if error.filename is not None:
+            raise Refused(
+                f"The sandbox cannot start: {error.filename}: {error.strerror}; a place of its own is given to "
+                f"it with --directory, another one to all with {STATE_VARIABLE}."
+            ) from error
         if error.errno not in (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES):
             raise
         raise Refused(f"The sandbox cannot start: {error.strerror}; ports are chosen with --set.") from error
-    finally:
-        running = read_announcement(announced)
-        if running is not None and running.pid == os.getpid():
-            announced.unlink(missing_ok=True)
 
 
 def require_sandbox() -> None:
@@ -175,7 +186,7 @@ def list_faults(url: UrlOption = None, as_json: JsonOption = False, config: Conf
         known = _faults(control)
     if as_json:
         told = [asdict(one) for one in known.values()]
-        sys.stdout.write(json.dumps(told, ensure_ascii=False, indent=2) + "\n")
+        write_json(told)
         return
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     table.add_column("fault", no_wrap=True)
@@ -194,15 +205,45 @@ def list_faults(url: UrlOption = None, as_json: JsonOption = False, config: Conf
     )
 
 
+@contextmanager
+def announce(announcement: Announcement, path: Path) -> Iterator[None]:
+    """Say in this file that the sandbox runs; the last one that says so is found there.
+
+    The file is locked meanwhile, and the system takes a lock back however its holder ends: a process id may be
+    somebody else's by then.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f"{path.name}.{os.getpid()}")
+    with fresh.open("w", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.write(json.dumps(asdict(announcement), indent=2))
+        file.flush()
+        fresh.replace(path)
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                if os.path.samestat(path.stat(), os.fstat(file.fileno())):
+                    path.unlink()
+
+
 def read_announcement(path: Path) -> Announcement | None:
     """The sandbox announced in this file if it still runs, None otherwise."""
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-        announcement = Announcement(**told)
-        os.kill(announcement.pid, 0)
+        with path.open(encoding="utf-8") as file:
+            if not _is_held(file):
+                return None
+            return Announcement(**json.load(file))
     except (OSError, ValueError, TypeError):
         return None
-    return announcement
+
+
+def _is_held(file: TextIO) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    return False
 
 
 @contextmanager

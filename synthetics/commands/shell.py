@@ -1,11 +1,14 @@
 """What every command shares: where it writes, how it ends, and what Ctrl-C does."""
 
 import asyncio
+import codecs
+import json
 import os
 import signal
 import sys
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -19,6 +22,7 @@ from synthetics.errors import SettingsError, SyntheticsError
 from synthetics.words import printable
 
 T = TypeVar("T")
+STATE_VARIABLE = "SYNTHETICS_STATE_DIR"
 
 ConfigOption = Annotated[
     Path | None,
@@ -99,12 +103,34 @@ def run_async(
             loop.add_signal_handler(number, stop)
         return await work()
 
+    before = signal.getsignal(signal.SIGINT)
     try:
         return asyncio.run(watched())
     except asyncio.CancelledError:
         if interrupted:
             raise typer.Exit(when_stopped) from None
         raise
+    finally:
+        signal.signal(signal.SIGINT, before)  # the loop leaves Python's own, whatever was there
+
+
+@contextmanager
+def using(directory: Path) -> Iterator[None]:
+    """Around what makes files in this directory. Raises Refused, with what would help, if it cannot be used."""
+    try:
+        yield
+    except OSError as error:
+        raise Refused(
+            f"{directory} cannot be used ({error.strerror or error}); choose another directory with "
+            f"{STATE_VARIABLE}, or state_dir in the settings file."
+        ) from error
+
+
+def write_json(document: object) -> None:
+    """One JSON document to standard output, in characters that it takes."""
+    takes_all = codecs.lookup(sys.stdout.encoding or "ascii").name == "utf-8"
+    text = json.dumps(document, ensure_ascii=not takes_all, indent=2, default=str)
+    sys.stdout.write(text + "\n")
 
 
 def leave_at_once() -> None:
@@ -144,7 +170,8 @@ def tell_unexpected(error: BaseException, *, debug: bool) -> None:
 def _keep(error: BaseException) -> Path:
     """Where the traceback was written: the state directory, or the temporary one if that cannot be written."""
     text = "".join(traceback.format_exception(error))
-    for directory in (Path(".state"), Path(gettempdir())):
+    state_dir = Path(os.environ.get(STATE_VARIABLE, "").strip() or ".state")
+    for directory in (state_dir, Path(gettempdir())):
         try:
             directory.mkdir(parents=True, exist_ok=True)
             path = directory / "synthetics-error.log"

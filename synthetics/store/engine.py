@@ -66,6 +66,14 @@ def parse_url(url: str) -> URL:
     return parsed.set(drivername="postgresql+psycopg", query=query)
 
 
+def in_words(url: URL) -> str:
+    """Which database this is, for people: without user and password."""
+    given = url.host or url.query.get("host") or "the local socket"
+    host = given if isinstance(given, str) else " or ".join(given)
+    port = f":{url.port}" if url.port else ""
+    return f"{url.database or 'the default database'} at {host}{port}"
+
+
 class Database:
     """One Postgres database, through a small pool of connections.
 
@@ -86,10 +94,7 @@ class Database:
     @property
     def where(self) -> str:
         """Which database this is, for people: without user and password."""
-        given = self.url.host or self.url.query.get("host") or "the local socket"
-        host = given if isinstance(given, str) else " or ".join(given)
-        port = f":{self.url.port}" if self.url.port else ""
-        return f"{self.url.database or 'the default database'} at {host}{port}"
+        return in_words(self.url)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:

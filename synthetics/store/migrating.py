@@ -63,7 +63,7 @@ async def verify(database: Database) -> None:
     _refuse_unknown(current)
     found = f"at revision {current}" if current else "empty"
     raise WrongRevision(
-        f"the database is {found}, this worker needs revision {wanted}: run `synthetics migrate`"
+        f"database {database.where} is {found}, this worker needs revision {wanted}: run `synthetics migrate`"
     )
 
 

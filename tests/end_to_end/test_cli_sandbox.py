@@ -115,6 +115,18 @@ def test_without_a_sandbox_there_is_nothing_to_break(tmp_path: Path) -> None:
     assert "No sandbox runs here" in told.stderr
 
 
+def test_a_place_that_cannot_be_written_gets_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    told = call(tmp_path, "sandbox", "--directory", str(tmp_path / "file" / "sandbox"))
+
+    assert told.returncode == 2
+    assert "The sandbox cannot start: " in told.stderr
+    assert "Not a directory" in told.stderr
+    assert "--directory" in told.stderr
+    assert "Traceback" not in told.stderr
+
+
 def test_all_mistakes_in_its_settings_are_told(tmp_path: Path) -> None:
     told = call(tmp_path, "sandbox", "--speed", "99", "--set", "lanch=service", "--set", "session_key=none")
 

@@ -72,11 +72,42 @@ def test_every_problem_is_told_at_once() -> None:
     told = "\n".join(caught.value.problems)
     assert len(caught.value.problems) == 8
     assert "platform.idle_timeot_s: there is no such setting; did you mean 'idle_timeout_s'?" in told
-    assert "ROUTING_DIALECT: found 'labda', allowed is 'path' or 'lambda'" in told
+    assert "ROUTING_DIALECT: found 'labda', allowed is one of path, lambda" in told
     assert "ALB_ENDPOINT: found 'ftp:x', allowed is an address" in told
     assert "CONTAINER_READY_TIMEOUT: found '-1', allowed is a number above zero" in told
     assert "platform.max_tasks: found 0" in told
     assert "hush" not in told
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "wanted"),
+    [
+        ("VERIFY_TLS", "perhaps", "true or false"),
+        ("HERMES_PORT", "three", "a whole number from 1 to 65535"),
+        ("HERMES_PORT", "0", "a whole number from 1 to 65535"),
+        ("STARTING_PAGE_STATUS", "202,soon", "a list of HTTP statuses, parted by commas"),
+        ("SESSION_TABLE", "x" * 256, "string should have at most 255 characters"),
+    ],
+)
+def test_what_was_wanted_is_told_in_plain_words(name: str, value: str, wanted: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load({}, {name: value})
+
+    (told,) = caught.value.problems
+    assert told.startswith(f"{name}: found ")
+    assert told.endswith(f", allowed is {wanted}")
+
+
+def test_what_was_written_in_a_file_names_the_file() -> None:
+    with pytest.raises(SettingsError) as caught:
+        load({"zzz": 1, "max_tasks": 0}, {"VERIFY_TLS": "perhaps"}, file="here.toml")
+
+    unknown, *wrong = caught.value.problems
+    assert unknown.startswith("platform.zzz in here.toml: there is no such setting")
+    assert sorted(problem.partition(":")[0] for problem in wrong) == [
+        "VERIFY_TLS",
+        "platform.max_tasks in here.toml",
+    ]
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "0", "-0.0", "", " ", "1e400"])

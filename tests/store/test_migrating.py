@@ -76,7 +76,7 @@ async def test_the_migrations_make_exactly_the_tables_of_the_code(
 async def test_an_empty_database_is_refused_with_the_command_to_run(empty_database_url: str) -> None:
     database = Database(empty_database_url)
     with pytest.raises(
-        WrongRevision, match=r"the database is empty, .* needs revision \d+: run `synthetics migrate`"
+        WrongRevision, match=r"database \w+ at .* is empty, .* needs revision \d+: run `synthetics migrate`"
     ):
         await migrating.verify(database)
     await database.close()

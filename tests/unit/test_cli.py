@@ -1,5 +1,6 @@
 """The command line in this process: what it prints, where, and how it ends."""
 
+import io
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -102,6 +103,7 @@ class Service:
     """Stands in for the service behind the command line: answers with what it was given."""
 
     CATALOGUE = (ONE, OTHER)
+    state_dir = Path("nowhere")
 
     def __init__(self, runs: Sequence[Run] = (), error: Exception | None = None) -> None:
         self.runs = list(runs)
@@ -115,7 +117,12 @@ class Service:
     def load_own(self, config: Path | None) -> SimpleNamespace:
         if isinstance(self.error, SettingsError):
             raise self.error
-        return SimpleNamespace(log_format=LogFormat.JSON, log_level=LogLevel.INFO)
+        return SimpleNamespace(
+            log_format=LogFormat.JSON, log_level=LogLevel.INFO, state_dir=self.state_dir, database_url=None
+        )
+
+    def database_in_words(self, settings: SimpleNamespace) -> str:
+        return f"the embedded database in {settings.state_dir}"
 
     async def run_probes(self, configuration: object, names: Sequence[str], progress: Progress) -> list[Run]:
         if self.error:
@@ -356,12 +363,63 @@ def test_runs_are_listed_newest_first_and_limited(
     assert call(monkeypatch, service, "runs", "--limit", "2", "--json") == 0
     assert [run["outcome"] for run in json.loads(capsys.readouterr().out)] == ["failed", "passed"]
     assert call(monkeypatch, service, "runs", "one_answer") == 0
-    told = capsys.readouterr().out
-    assert "2026-11-20 14:05:00Z" in told
-    assert "[red]late" in told
-    assert "other-answer" not in told
-    assert call(monkeypatch, Service(), "runs") == 0
-    assert capsys.readouterr().out == "No runs yet.\n"
+    told = capsys.readouterr()
+    assert "2026-11-20 14:05:00Z" in told.out
+    assert "[red]late" in told.out
+    assert "other-answer" not in told.out
+    assert told.err == "They are in the embedded database in nowhere.\n"
+
+
+def test_without_runs_it_is_told_where_they_were_looked_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    service = Service()
+    service.state_dir = tmp_path / "a state"
+
+    assert call(monkeypatch, service, "runs") == 0
+    assert (
+        "".join(capsys.readouterr().out.split("\n"))
+        == f"No runs yet in the embedded database in {service.state_dir}."
+    )
+
+    (service.state_dir / "demo" / "postgres").mkdir(parents=True)
+    monkeypatch.setenv("COLUMNS", "1000")
+    assert call(monkeypatch, service, "runs") == 0
+    assert capsys.readouterr().out.splitlines()[1] == (
+        "A demo keeps its runs in a database of its own: "
+        f"SYNTHETICS_STATE_DIR='{service.state_dir}/demo' synthetics runs"
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments", [["run", "one-answer"], ["runs"], ["probes"], ["run", "one-answer", "--json"]]
+)
+def test_what_standard_output_cannot_write_is_spelled(
+    monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="ascii"))
+
+    call(monkeypatch, Service([make_run(Outcome.FAILED, reason="wanted 'ä🙂'")]), *arguments)
+
+    sys.stdout.flush()
+    told = written.getvalue().decode("ascii")
+    assert told
+    if "--json" in arguments:
+        assert json.loads(told)["run"]["reason"] == "wanted 'ä🙂'"
+
+
+def test_a_mistake_of_ours_is_written_down_in_the_state_directory(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SYNTHETICS_STATE_DIR", str(tmp_path / "kept"))
+
+    call(monkeypatch, Service(error=KeyError("nothing")), "run", "one-answer")
+
+    assert "kept/synthetics-error.log" in "".join(capsys.readouterr().err.split())
+    assert "Traceback" in (tmp_path / "kept" / "synthetics-error.log").read_text()
+    assert not (tmp_path / ".state").exists()
 
 
 def test_progress_in_lines_tells_what_matters(capsys: pytest.CaptureFixture[str]) -> None:

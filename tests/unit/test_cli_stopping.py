@@ -97,6 +97,64 @@ def test_the_second_signal_leaves_at_once() -> None:
     assert time.monotonic() - began < 5
 
 
+EARLY = """
+import os, signal, sys
+
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupting())
+sys.argv = ["synthetics", "probes"]
+from synthetics.__main__ import main
+main()
+"""
+
+LATE = """
+import os, signal, sys
+from synthetics import cli
+from synthetics.commands import shell
+from synthetics.interrupts import end_on_interrupt
+
+async def work():
+    pass
+
+def command():
+    shell.run_async(work)
+    os.kill(os.getpid(), signal.SIGINT)
+
+end_on_interrupt()
+cli.app.command("work")(command)
+sys.argv = ["synthetics", "work"]
+cli.main()
+"""
+
+
+@pytest.mark.parametrize("module", ["typer", "synthetics.cli", "synthetics.main", "probes.cold_start"])
+def test_before_there_is_anything_to_stop_it_ends_without_a_word(module: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", EARLY.format(module=module)],
+        cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+def test_when_the_work_is_done_it_ends_without_a_word() -> None:
+    done = subprocess.run([sys.executable, "-c", LATE], capture_output=True, text=True, timeout=30, check=False)
+
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+def test_who_wants_no_interrupt_gets_none() -> None:
+    script = "import os, signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+    script += "from synthetics.interrupts import end_on_interrupt; end_on_interrupt()\n"
+    script += "os.kill(os.getpid(), signal.SIGINT)"
+
+    assert subprocess.run([sys.executable, "-c", script], timeout=30, check=False).returncode == 0
+
+
 def gone(pid: int) -> bool:
     """Whether this process ended, though nobody may have asked for its exit code yet."""
     try:
@@ -210,6 +268,17 @@ def test_one_demo_at_a_time_in_one_place(tmp_path: Path) -> None:
     ):
         pass
     with processes.alone(tmp_path / "demo.lock"):
+        pass
+
+
+def test_a_place_that_cannot_be_used_is_told_with_what_helps(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(
+            Refused, match=r"file cannot be used \(.*\); choose another directory with SYNTHETICS_STATE_DIR"
+        ),
+        processes.alone(tmp_path / "file" / "demo.lock"),
+    ):
         pass
 
 

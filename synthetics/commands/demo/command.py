@@ -12,7 +12,7 @@ from synthetics.commands.demo import processes
 from synthetics.commands.demo.plan import HOST, Plan
 from synthetics.commands.demo.processes import Child
 from synthetics.commands.sandbox import require_sandbox
-from synthetics.commands.shell import ConfigOption, ExitCode, run_async
+from synthetics.commands.shell import ConfigOption, ExitCode, run_async, using
 
 
 def demo(
@@ -60,4 +60,5 @@ def _clear(place: Path) -> None:
     """Begin anew: what an earlier demo left, a database that outlived it included."""
     processes.stop_database(place)
     shutil.rmtree(place, ignore_errors=True)
-    place.mkdir(parents=True, exist_ok=True)
+    with using(place):
+        place.mkdir(parents=True, exist_ok=True)

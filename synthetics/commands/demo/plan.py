@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HOST = "127.0.0.1"
+#: Where a demo lives, under the state directory: a state directory itself.
+DEMO_PLACE = "demo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,4 +21,4 @@ class Plan:
 
     @property
     def place(self) -> Path:
-        return self.state_dir / "demo"
+        return self.state_dir / DEMO_PLACE

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
-from synthetics.commands.shell import Refused
+from synthetics.commands.shell import Refused, using
 
 #: How a child is called; its arguments follow.
 COMMAND = (sys.executable, "-m", "synthetics.cli")
@@ -105,8 +105,10 @@ class Child:
 @contextmanager
 def alone(path: Path) -> Iterator[None]:
     """Hold this place for one demo at a time. Raises Refused if another one has it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+") as file:
+    with using(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a+")
+    with file:
         _lock(file, path)
         yield
 
