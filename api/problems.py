@@ -1,5 +1,6 @@
 """Every error as a problem document (RFC 9457); people who look at a page get the same as a page."""
 
+import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -15,6 +16,7 @@ from synthetics.errors import NotFound, StoreError
 
 MEDIA_TYPE = "application/problem+json"
 _TRY_AGAIN = {"Retry-After": "5"}
+_PLACEHOLDER = re.compile(r"\{[^}]+\}")
 
 
 class BadParameter(BaseModel):
@@ -82,7 +84,7 @@ async def _store_away(request: Request, error: Exception) -> Response:
 
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    wrong = [_bad_parameter(item) for item in error.errors()]
+    wrong = [_bad_parameter(request, item) for item in error.errors()]
     detail = "; ".join(f"{item.parameter}: {item.detail}" for item in wrong)
     return await _answer(request, HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=wrong)
 
@@ -117,16 +119,32 @@ async def _answer(
 
 
 def _wants_page(request: Request) -> bool:
-    return not request.url.path.startswith("/api/") and "text/html" in request.headers.get("accept", "")
+    """Whether a page is the right answer: who asks for a page gets one, unless they want anything but that."""
+    if request.url.path.startswith("/api/"):
+        return False
+    accepted = request.headers.get("accept", "*/*")
+    is_page = getattr(request.scope.get("endpoint"), "__module__", "") == "api.pages"
+    return "text/html" in accepted or (is_page and ("*/*" in accepted or "text/*" in accepted))
 
 
-def _bad_parameter(item: Mapping[str, Any]) -> BadParameter:
+def _bad_parameter(request: Request, item: Mapping[str, Any]) -> BadParameter:
     # The first part says where it came from; a parameter may well be called `path` itself.
     where, *place = (str(part) for part in item["loc"])
     if where not in {"query", "path", "header", "body"}:
         place = [where, *place]
     message = str(item["msg"]).removeprefix("Value error, ")
+    if item["type"] == "extra_forbidden":
+        message = f"there is no such parameter; allowed are {', '.join(_parameters(request))}"
     return BadParameter(parameter=".".join(place) or "query", detail=message)
+
+
+def _parameters(request: Request) -> list[str]:
+    """The query parameters that what was asked takes, as its documentation has them."""
+    for path, operations in request.app.openapi()["paths"].items():
+        if re.fullmatch(_PLACEHOLDER.sub("[^/]+", path), request.url.path):
+            described = operations.get("get", {}).get("parameters", [])
+            return [parameter["name"] for parameter in described if parameter["in"] == "query"]
+    return []
 
 
 def _in_words(request: Request, status: HTTPStatus) -> str:

@@ -86,6 +86,26 @@ async def test_several_wrong_parameters_are_told_together(client: AsyncClient) -
     assert {wrong.parameter for wrong in told.errors} == {"limit", "cursor", "page"}
 
 
+@pytest.mark.parametrize(
+    ("path", "wanted"),
+    [
+        (
+            "/api/v1/probes/a/runs?page=2",
+            "page: there is no such parameter; allowed are limit, cursor, outcome, location",
+        ),
+        ("/api/v1/timings?pro=a", "pro: there is no such parameter; allowed are probe"),
+        (
+            "/api/v1/timings/opening?form=a",
+            "form: there is no such parameter; allowed are since, until, bucket, probe, path",
+        ),
+    ],
+)
+async def test_an_unknown_parameter_is_told_with_those_there_are(
+    client: AsyncClient, path: str, wanted: str
+) -> None:
+    assert problem(await client.get(path), 422).detail == wanted
+
+
 async def test_a_database_that_is_away_is_503(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
     class Away:
         async def overview(self) -> Any:
@@ -120,7 +140,26 @@ async def test_who_looks_at_a_page_gets_a_page(client: AsyncClient, store: Datab
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     assert "there is no probe &#39;&lt;script&gt;&#39;" in answer.text
-    problem(await client.get("/probes/nobody"), 404)
+    problem(await client.get("/probes/nobody", headers={"accept": "application/json"}), 404)
+
+
+@pytest.mark.parametrize("accept", ["*/*", "text/html,application/xhtml+xml;q=0.9", None])
+async def test_a_page_that_cannot_be_made_is_a_page_that_tries_again(app: FastAPI, accept: str | None) -> None:
+    class Away:
+        async def overview(self) -> Any:
+            raise StoreError("the database does not answer")
+
+    app.state.reads = _with(app.state.reads, status=Away())
+    async with _client(app) as client:
+        if accept is None:
+            del client.headers["accept"]
+        answer = await client.get("/", headers={} if accept is None else {"accept": accept})
+
+    assert answer.status_code == 503
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert answer.headers["retry-after"] == "5"
+    assert "the database does not answer; try again shortly" in answer.text
+    assert 'http-equiv="refresh"' in answer.text
 
 
 def _with(reads: Reads, **changes: Any) -> Reads:
