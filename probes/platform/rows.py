@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import structlog
@@ -253,9 +253,10 @@ def lapsed(item: Stored, now: datetime) -> bool:
     return told is not None and float(told) <= now.timestamp()
 
 
-@cache
+#: A platform that writes something new each time must not fill the memory of a service that runs for months.
+@lru_cache(maxsize=256)
 def _known(kind: str, states: frozenset[str], status: str) -> str:
-    """The state; the log notes, once for each, what the contract does not know."""
+    """The state; the log notes, once for each of the latest, what the contract does not know."""
     if status not in states:
         log.warning("state.unknown", kind=kind, state=status)
     return status

@@ -241,3 +241,11 @@ async def test_a_row_past_its_time_counts_as_expired_though_it_can_be_read(run: 
     assert await tables.mapping(f"{client}-t") is None
     assert await tables.has_container(f"{client}-site-jane"), "those who remove it find it"
     assert await tables.mapping_marks(f"{client}-t") is not None
+
+
+def test_states_that_nobody_knows_do_not_fill_the_memory() -> None:
+    for number in range(1000):
+        told = f"odd-{number}"
+        assert rows.container("t", {"containerId": {"S": "c"}, "status": {"S": told}}).status == told
+
+    assert rows._known.cache_info().currsize <= 256
