@@ -12,10 +12,10 @@ from api.middleware import CommonHeaders, HeadIsGet
 from api.problems import answer_problems
 from api.rendering import STATIC
 from api.routes import probes, runs, status, timings
-from synthetics import __version__
 from synthetics.clock import Clock
 from synthetics.metrics.exporter import Exporter
 from synthetics.queries import Reads
+from synthetics.version import __version__
 
 PREFIX = "/api/v1"
 

@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from api import charts, words
-from synthetics import __version__
+from synthetics.version import __version__
 
 _HERE = Path(__file__).parent
 STATIC = _HERE / "static"

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from synthetics import __version__
 from synthetics.commands.demo.command import demo
 from synthetics.commands.listing import probes, runs
 from synthetics.commands.run import run
@@ -15,6 +14,7 @@ from synthetics.commands.service import check, migrate, serve, sweep
 from synthetics.commands.shell import ExitCode, Shell, tell, tell_unexpected
 from synthetics.errors import SyntheticsError
 from synthetics.interrupts import end_on_interrupt
+from synthetics.version import __version__
 
 app = typer.Typer(
     name="synthetics",

@@ -16,7 +16,6 @@ from prometheus_client import CollectorRegistry
 import probes
 from api.main import create_app
 from api.server import serving
-from synthetics import __version__
 from synthetics import settings as engine_settings
 from synthetics.clock import Clock, SystemClock
 from synthetics.contract.platform import Finding, Platform
@@ -38,7 +37,9 @@ from synthetics.settings import Settings
 from synthetics.store import catalogue, migrating, partitions
 from synthetics.store.embedded import EmbeddedPostgres
 from synthetics.store.engine import Database, in_words, parse_url
+from synthetics.store.engine import Database, in_words, parse_url
 from synthetics.store.spool import Spool
+from synthetics.version import __version__
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 

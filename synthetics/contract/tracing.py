@@ -4,7 +4,7 @@ import secrets
 from dataclasses import dataclass
 from uuid import UUID
 
-from synthetics import __version__
+from synthetics.version import __version__
 
 USER_AGENT = f"synthetics/{__version__} (synthetic monitor)"
 

@@ -11,10 +11,10 @@ from datetime import timedelta
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, Summary
 
-from synthetics import __version__
 from synthetics.contract.probe import ProbeSpec
 from synthetics.model.run import Outcome, Run
 from synthetics.model.timing import Timing
+from synthetics.version import __version__
 
 # From a scaled sandbox's tenths of a second to the slowest cold start that still ends: dense enough that a
 # quantile read from the buckets lies within about a tenth of the truth.

@@ -11,7 +11,6 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse
 
 from api.main import create_app
-from synthetics import __version__
 from synthetics.clock import SystemClock
 from synthetics.metrics.collectors import Metrics
 from synthetics.metrics.exporter import Exporter, new_registry
@@ -23,6 +22,7 @@ from synthetics.store import migrating
 from synthetics.store.cluster import Cluster
 from synthetics.store.embedded import EmbeddedPostgres
 from synthetics.store.engine import Database
+from synthetics.version import __version__
 from tests.support.clock import FakeClock
 from tests.support.database import HASTY
 from tests.support.runs import a_run, a_timing, record, tick

@@ -58,7 +58,8 @@ def test_all_mistakes_in_settings_are_told_at_once_whoever_reads_them(
     for line in (
         "worker.slots in synthetics.toml: found 0", "did you mean worker.lease?", "did you mean cold-start?",
         "auto-sleep: its timeout (0:12:00) is longer than its interval (0:00:10)",
-        "platform.routing_dialect: found 'north'", "SYNTHETICS_API__PORT: found 'http'",
+        "platform.routing_dialect in synthetics.toml: found 'north', allowed is one of path, lambda",
+            "SYNTHETICS_API__PORT: found 'http'",
         "SYNTHETICS_DATABASE_URL: found a value that is not shown", "IDLE_TIMEOUT_S: found '-5'",
     ):  # fmt: skip
         assert line in said
