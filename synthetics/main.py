@@ -37,7 +37,6 @@ from synthetics.settings import Settings
 from synthetics.store import catalogue, migrating, partitions
 from synthetics.store.embedded import EmbeddedPostgres
 from synthetics.store.engine import Database, in_words, parse_url
-from synthetics.store.engine import Database, in_words, parse_url
 from synthetics.store.spool import Spool
 from synthetics.version import __version__
 
