@@ -137,7 +137,11 @@ WAYS = {
 }
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    "way",
+    # A paused server is given up twice, and the driver waits five seconds each time for it to stop a statement.
+    [pytest.param(way, marks=pytest.mark.long) if way == "paused" else way for way in WAYS],
+)
 async def test_a_run_goes_on_and_is_recorded_once(server: Server, tmp_path: Path, way: str) -> None:
     away, back = WAYS[way]
     outage = Outage()

@@ -20,9 +20,10 @@ EVERYWHERE = {"cold-start", "session-resumption", "session-routing", "auto-sleep
     ("settings", "besides"),
     [
         ({"activate_mode": "sync", "session_key": "simple"}, {"resumption-logic"}),
-        (
+        pytest.param(
             {"container_id_form": "client-thread-user", "workspace_layout": "client/projectId"},
             {"session-persistence", "concurrent-sessions"},
+            marks=pytest.mark.long,
         ),
         (
             {"container_id_form": "session-id", "starting_page_status": 503, "routing_dialect": "lambda"},
