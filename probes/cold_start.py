@@ -230,16 +230,16 @@ async def preview_appears(ctx: Context, chat: Chat, ready: Sighting[Reply], *, c
     Returns why edit tasks cannot be counted here, None if they can.
     """
     preview = None
-    with ctx.check("CS-08") as check:
+    with ctx.check("CS-08") as shown:
         url = chat.asked.preview_url or await chats.preview_of(ctx, chat)
-        check.saw(preview_url=url)
+        shown.saw(preview_url=url)
         preview = await chats.site_seen(ctx, url)
         if not pages.says_html(preview.value):
             kind = preview.value.header("content-type")
-            check.degrade(f"type of the preview: wanted text/html, got {kind!r}, so browsers must guess")
+            shown.degrade(f"type of the preview: wanted text/html, got {kind!r}, so browsers must guess")
         page = await _session_page(ctx, chat)
         page.expect("the session's page")
-        check.one_of("status of the session's page", page.status, wanted={200}, tolerated={302, 404})
+        shown.one_of("status of the session's page", page.status, wanted={200}, tolerated={302, 404})
         if page.status == 200:
             _shows_the_site("the session's page", page)
     if preview is not None and cold:
@@ -253,9 +253,7 @@ async def preview_appears(ctx: Context, chat: Chat, ready: Sighting[Reply], *, c
     if ctx.allowed("CS-01"):
         with ctx.check("CS-01") as check:
             if preview is None:
-                raise Unexpected(
-                    "unexpected: the preview of the new session: wanted the site, got none in time"
-                )
+                raise Unexpected(shown.reason or "no preview", **shown.evidence)
             unseen = await _is_running(ctx)
             tolerated = [*filter(None, (chats.answered_late(chat), unseen))]
             if tolerated:

@@ -210,7 +210,11 @@ class Aws:
             raise ProbeBroken(f"{action} on {on} could not be asked: {error}") from error
         except KeyError as error:
             raise AwsError(f"{action} on {on}: an answer without {error}", "unreadable") from error
-        except ResponseParserError as error:
+        except (
+            ResponseParserError,
+            AttributeError,
+            TypeError,
+        ) as error:  # botocore takes any JSON for an object
             raise AwsError(f"{action} on {on}: an answer that cannot be read", "unreadable") from error
         except (boto.ConnectTimeoutError, boto.ReadTimeoutError) as error:
             raise AwsError(f"{action} on {on}: no answer in time", "timeout") from error

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from mypy_boto3_ecs.type_defs import (
         AwsVpcConfigurationTypeDef,
         ContainerOverrideTypeDef,
+        FailureTypeDef,
         KeyValuePairTypeDef,
+        ServiceTypeDef,
         TaskTypeDef,
     )
 
@@ -247,12 +249,13 @@ class Tasks:
 
     async def _service(self, name: str) -> ServiceView:
         cluster = self._settings.ecs_cluster_arn
-        answer = await self._aws.call(
-            "ecs:DescribeServices",
-            f"{cluster}/{name}",
-            lambda c: c.ecs.describe_services(cluster=cluster, services=[name]),
-        )
-        for told in answer.get("services", []):
+
+        def ask(clients: AwsClients) -> tuple[list["ServiceTypeDef"], list["FailureTypeDef"]]:
+            answer = clients.ecs.describe_services(cluster=cluster, services=[name])
+            return answer["services"], answer.get("failures", [])
+
+        services, failures = await self._aws.call("ecs:DescribeServices", f"{cluster}/{name}", ask)
+        for told in services:
             return ServiceView(
                 name,
                 told.get("status", ""),
@@ -261,7 +264,7 @@ class Tasks:
                 told.get("pendingCount", 0),
                 told.get("taskDefinition"),
             )
-        reasons = [failure.get("reason", "") for failure in answer.get("failures", [])]
+        reasons = [failure.get("reason", "") for failure in failures]
         raise PlatformError(f"service {name} in cluster {cluster}: {', '.join(reasons) or 'not there'}")
 
 

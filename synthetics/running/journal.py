@@ -111,6 +111,7 @@ class Journal(Background):
     async def _flush(self) -> None:
         """Hand over what waits, oldest first, for as long as the database takes it."""
         async with self._flushing:
+            recorded = 0
             while self.waiting:
                 spooled = await self._on_disk(self._spool.first)
                 entry = spooled or (self._refused[0] if self._refused else None)
@@ -130,7 +131,10 @@ class Journal(Background):
                     log.exception("entry.refused", entry=type(entry).__name__)
                     refusal = first_line(error)
                 await self._let_go(spooled=spooled is not None, refusal=refusal)
+                recorded += 1
                 self._tell()
+            if recorded:
+                log.info("spool.recorded", entries=recorded)
 
     async def _make_partition(self, finished: Finished) -> None:
         """Make the months around a run's tick, as a database that was restored may lack them."""

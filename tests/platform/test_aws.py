@@ -110,12 +110,16 @@ async def test_throttling_without_an_end_is_told_when_the_calls_time_is_over() -
     assert run.meter.requests == [("dynamodb", "Query", "ThrottlingException")] * tried
 
 
-async def test_rubbish_from_aws_is_the_platforms_trouble() -> None:
-    act = answer(200, b"<html>maintenance</html>", kind="text/html")
-    async with bad_server(act) as server, opened({**ENVIRON, "AWS_ENDPOINT_URL": server.url}) as run:
-        with pytest.raises(AwsError) as caught:
-            await run.web.tables.session("s-1")
-    assert caught.value.code == "unreadable"
+@pytest.mark.parametrize("body", [b"<html>maintenance</html>", b'{"Items": [', b"[1, 2, null]", b"7", b"null"])
+async def test_rubbish_from_aws_is_the_platforms_trouble(body: bytes) -> None:
+    async with (
+        bad_server(answer(200, body)) as server,
+        opened({**ENVIRON, "AWS_ENDPOINT_URL": server.url}) as run,
+    ):
+        for ask in (run.web.tables.session("s-1"), run.web.tasks.own(), run.web.tasks.edit_service()):
+            with pytest.raises(AwsError) as caught:
+                await ask
+            assert caught.value.code == "unreadable"
 
 
 async def test_nobody_listens() -> None:
