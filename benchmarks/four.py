@@ -1,7 +1,8 @@
 """The service's command line, with a catalogue of four scenarios that may run at once.
 
-`python -m benchmarks.four serve` is `synthetics serve` but for this. One probe never runs beside itself, so these
-are two scenarios of the catalogue under other names, chosen so that their ticks fall within a second of one another.
+`python -m benchmarks.four serve` is `synthetics serve` but for this. One probe never runs beside itself, so
+these are two scenarios of the catalogue under other names, chosen so that their ticks fall within a second of
+one another.
 """
 
 from dataclasses import replace
