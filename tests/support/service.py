@@ -68,8 +68,8 @@ def due_in(probe: str, seconds: float, *, at_least: float = 8.0) -> timedelta:
     A probe's ticks lie where its name and interval put them; a test that wants one soon chooses the interval.
     """
     now = SystemClock().now()
-    for tried in range(1_000):
-        every = timedelta(seconds=at_least + tried / 100)
+    for tried in range(20_000):
+        every = timedelta(seconds=at_least + tried / 1_000)
         ahead = (Grid.of(probe, every).after(now) - now).total_seconds()
         if seconds <= ahead < seconds + 0.3:
             return every
