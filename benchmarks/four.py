@@ -26,9 +26,9 @@ def four_at_once() -> tuple[Probe, ...]:
 
 
 def _copy(probe: Probe, name: str) -> Probe:
-    return replace(
-        probe, spec=replace(probe.spec, name=name, every=EVERY, timeout=TIMEOUT, sleeps=0, leans_on=())
-    )
+    steps = tuple(replace(step, sleeps=0) for step in probe.spec.steps)
+    spec = replace(probe.spec, name=name, every=EVERY, timeout=TIMEOUT, steps=steps, sleeps=0, leans_on=())
+    return replace(probe, spec=spec)
 
 
 def _names(base: str, wanted: int) -> list[str]:
