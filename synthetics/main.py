@@ -120,17 +120,7 @@ async def serve(configuration: Configuration, role: str) -> None:
             return
         platform = await stack.enter_async_context(_platform(configuration))
         settle()
-        given = Surroundings(
-            database,
-            platform,
-            settings.worker,
-            _worker_name(settings),
-            stalls,
-            metrics,
-            clock,
-            spool,
-            settings.retention,
-        )
+        given = _surroundings(settings, database, platform, stalls, metrics, clock, spool)
         worker = await stack.enter_async_context(working(given))
         await worker.run_schedule(configuration.plan, stop)
 
@@ -150,17 +140,7 @@ async def run_probes(configuration: Configuration, names: Sequence[str], progres
     ):
         await _migrated(database, configuration, clock)
         settle()
-        given = Surroundings(
-            database,
-            platform,
-            settings.worker,
-            _worker_name(settings),
-            stalls,
-            metrics,
-            clock,
-            _spool(settings),
-            settings.retention,
-        )
+        given = _surroundings(settings, database, platform, stalls, metrics, clock, _spool(settings))
         async with working(given, progress=progress) as worker:
             running = asyncio.gather(*(worker.run_now(probe) for probe in wanted))
             try:
@@ -310,6 +290,29 @@ def _metrics(configuration: Configuration) -> tuple[Metrics, CollectorRegistry]:
 
 def _names() -> list[str]:
     return [probe.name for probe in CATALOGUE]
+
+
+def _surroundings(
+    settings: Settings,
+    database: Database,
+    platform: Platform,
+    stalls: LoopWatch,
+    metrics: Metrics,
+    clock: Clock,
+    spool: Spool,
+) -> Surroundings:
+    """What a worker of this deployment is given."""
+    return Surroundings(
+        database=database,
+        platform=platform,
+        settings=settings.worker,
+        name=_worker_name(settings),
+        stalls=stalls,
+        told=metrics,
+        clock=clock,
+        spool=spool,
+        retention=settings.retention,
+    )
 
 
 def _spool(settings: Settings) -> Spool:

@@ -125,9 +125,8 @@ class Journal(Background):
                     if lacks_partition(error) and isinstance(entry, Finished):
                         await self._make_partition(entry)
                     return
-                except (
-                    SQLAlchemyError
-                ) as error:  # the row itself is wrong: a bug that must not hold up the rest
+                except SQLAlchemyError as error:
+                    # The row itself is wrong: a bug that must not hold up the rest.
                     log.exception("entry.refused", entry=type(entry).__name__)
                     refusal = first_line(error)
                 await self._let_go(spooled=spooled is not None, refusal=refusal)
@@ -154,8 +153,11 @@ class Journal(Background):
                 self._lose(finished, refusal)
 
     async def _adopt(self) -> None:
-        if await self._on_disk(self._spool.adopt):
-            self._tell()
+        try:
+            if await self._on_disk(self._spool.adopt):
+                self._tell()
+        except OSError as error:
+            log.error("spool.failed", error=str(error), doing="looking for what others left")
 
     async def _on_disk(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """One thing at a time is done with the spool, in a thread: the disk may take its time."""
@@ -167,6 +169,9 @@ class Journal(Background):
 
     async def _live(self) -> None:
         while True:
-            await self._flush()
+            try:
+                await self._flush()
+            except OSError as error:  # a disk that cannot be read now may be read later
+                log.error("spool.failed", error=str(error), doing="recording what waits")
             await asyncio.sleep(_RETRY_SECONDS)
             await self._adopt()

@@ -25,7 +25,7 @@ from synthetics.store.entries import Created, Entry, Finished, Gone, Intended
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
-#: Some ten thousand runs, or a week of an ordinary deployment.
+#: Bytes on the disk, at most.
 LIMIT = 256 * 1024 * 1024
 UNREADABLE = "unreadable.lines"
 _SUFFIX = ".spool"
@@ -87,7 +87,7 @@ class Spool:
         while self._files:
             file = self._files[0]
             if not file.waiting:
-                return None  # only our own file stays when it is empty
+                return None
             line = file.first()
             try:
                 return _entry(line)

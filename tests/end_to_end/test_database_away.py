@@ -117,11 +117,15 @@ class Outage:
 
 @asynccontextmanager
 async def a_worker(
-    server: Server, place: Path, **changes: object
+    server: Server, place: Path, told: Metrics | None = None
 ) -> AsyncIterator[tuple[Worker, Surroundings]]:
     database = Database(server.url)
-    await partitions.make_ahead(database, surroundings(database, FakePlatform(), "").clock.now())
-    given = replace(surroundings(database, FakePlatform(), "worker-1"), spool=Spool(place / "spool"), **changes)  # type: ignore[arg-type]
+    await partitions.make_ahead(database, SystemClock().now())
+    given = replace(
+        surroundings(database, FakePlatform(), "worker-1"),
+        spool=Spool(place / "spool"),
+        told=told or Metrics(new_registry()),
+    )
     try:
         async with working(given) as worker:
             yield worker, given
@@ -188,11 +192,26 @@ async def test_metrics_tell_what_waits(server: Server, tmp_path: Path) -> None:
         await asyncio.to_thread(server.stop)
         outage.go_on.set()
         await running
-        assert registry.get_sample_value("synthetics_spool_runs") >= 1  # type: ignore[operator]
+        assert (registry.get_sample_value("synthetics_spool_runs") or 0) >= 1
         await asyncio.to_thread(server.start)
         await until(lambda: registry.get_sample_value("synthetics_spool_runs") == 0)
-    assert registry.get_sample_value("synthetics_runs_lost_total", {"probe": "door"}) is None
+    assert registry.get_sample_value("synthetics_runs_lost_total", {"probe": outage.probe.name}) is None
     server.stop()
+
+
+async def test_a_run_that_neither_database_nor_disk_takes_is_lost_loudly(
+    server: Server, tmp_path: Path
+) -> None:
+    registry, outage = new_registry(), Outage()
+    (tmp_path / "spool").write_text("a file where the directory should be")
+    async with a_worker(server, tmp_path, told=Metrics(registry)) as (worker, _):
+        running = asyncio.create_task(tick(worker, outage.probe, 0))
+        await outage.under_way.wait()
+        await asyncio.to_thread(server.stop)
+        outage.go_on.set()
+        await running
+    lost = registry.get_sample_value("synthetics_runs_lost_total", {"probe": outage.probe.name})
+    assert lost == 1, "it waited in memory until the service ended"
 
 
 async def test_ticks_that_were_due_meanwhile_say_why_they_were_missed(database: Database) -> None:

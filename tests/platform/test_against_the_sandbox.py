@@ -97,27 +97,24 @@ async def test_a_session_from_start_to_end(sandboxed: Run) -> None:
     assert ("session", asked.session_id) in sandboxed.ledger.gone_entries
 
 
-async def test_what_a_killed_run_left_is_swept(sandbox: RunningSandbox, sandboxed: Run) -> None:
-    web = sandboxed.web
-    # The run dies right after its request: the ledger knows the client, not the session.
-    await web.hermes.activate("Add a page", user="visitor", project="site")
-    ((kind, _),) = sandboxed.ledger.entries.values()
-    left = Resource(
-        uuid4(),
-        sandboxed.run_id,
-        "test",
-        web.client_id.removeprefix("syn-"),
-        kind,
-        web.client_id,
-        ResourceState.INTENDED,
-        SystemClock().now(),
-        {"client": web.client_id},
-    )
+async def sweep(sandbox: RunningSandbox, run: Run, kind: str, name: str, state: ResourceState) -> None:
+    """Remove what the ledger of a run that was killed tells, as another process would."""
+    client = run.web.client_id
+    tag, now = client.removeprefix("syn-"), SystemClock().now()
+    left = Resource(uuid4(), run.run_id, "test", tag, kind, name, state, now, {"client": client})
     platform = WebordinaryPlatform(load({}, sandbox.environment))
     try:
         await platform.remove(left)
     finally:
         await platform.close()
+
+
+async def test_what_a_killed_run_left_is_swept(sandbox: RunningSandbox, sandboxed: Run) -> None:
+    web = sandboxed.web
+    # The run dies right after its request: the ledger knows the client, not the session.
+    await web.hermes.activate("Add a page", user="visitor", project="site")
+    ((kind, _),) = sandboxed.ledger.entries.values()
+    await sweep(sandbox, sandboxed, kind, web.client_id, ResourceState.INTENDED)
 
     assert await web.tables.sessions_of_client(web.client_id) == []
     assert not [task for task in await web.tasks.own() if not task.leaving]
@@ -159,22 +156,7 @@ async def test_a_sweep_leaves_another_customers_session_alone(sandbox: RunningSa
         asked = await web.hermes.activate("Add a page", user="visitor", project="site")
     finally:
         sandbox.clear_faults()
-    left = Resource(
-        uuid4(),
-        sandboxed.run_id,
-        "test",
-        web.client_id.removeprefix("syn-"),
-        "session",
-        asked.session_id,
-        ResourceState.CREATED,
-        SystemClock().now(),
-        {"client": web.client_id},
-    )
-    platform = WebordinaryPlatform(load({}, sandbox.environment))
-    try:
-        await platform.remove(left)
-    finally:
-        await platform.close()
+    await sweep(sandbox, sandboxed, "session", asked.session_id, ResourceState.CREATED)
 
     theirs = await web.tables.session(asked.session_id)
     assert theirs is not None
