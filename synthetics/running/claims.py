@@ -6,9 +6,9 @@ from uuid import UUID
 
 import structlog
 
+from synthetics.background import Background
 from synthetics.errors import StoreError
 from synthetics.model.run import RunKey
-from synthetics.running.background import Background
 from synthetics.running.runner import Interrupt
 from synthetics.store import runs
 from synthetics.store.engine import Database

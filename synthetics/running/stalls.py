@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from datetime import timedelta
 
-from synthetics.running.background import Background
+from synthetics.background import Background
 
 _BEAT = 0.02
 _WORTH_KEEPING = 0.01

@@ -9,10 +9,10 @@ from apscheduler.executors.asyncio import AsyncIOExecutor
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
+from synthetics.background import ended
 from synthetics.clock import Clock
 from synthetics.errors import StoreError
 from synthetics.model.run import RunKey
-from synthetics.running.background import ended
 from synthetics.running.dispatch import Dispatch
 from synthetics.scheduling.accounting import Accounting
 from synthetics.scheduling.catalogue import Scheduled
