@@ -88,5 +88,5 @@ class Sweep:
                 removed.append(entry)
                 log.info("resource.removed", kind=entry.kind, name=entry.name, run_id=str(entry.run_id))
                 async with self._database.transaction() as connection:
-                    await resources.gone(connection, entry.id)
+                    await resources.gone(connection, entry.id, swept=True)
         return SweepReport(removed=tuple(removed), stuck=tuple(stuck), found=tuple(entries))

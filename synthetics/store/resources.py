@@ -48,12 +48,12 @@ async def created(connection: AsyncConnection, entry: UUID, name: str, details: 
     )
 
 
-async def gone(connection: AsyncConnection, entry: UUID) -> bool:
-    """Keep that the thing was seen to be gone; False if that was known before."""
+async def gone(connection: AsyncConnection, entry: UUID, *, swept: bool = False) -> bool:
+    """Keep that the thing was seen to be gone, `swept` by others than its run; False if it was known before."""
     marked = await connection.scalar(
         update(resources)
         .where(resources.c.id == entry, resources.c.state != ResourceState.GONE.value)
-        .values(state=ResourceState.GONE.value, gone_at=func.now())
+        .values(state=ResourceState.GONE.value, gone_at=func.now(), swept=swept)
         .returning(resources.c.id)
     )
     return marked is not None

@@ -161,8 +161,12 @@ resources = Table(
     Column("details", JSONB, nullable=False, server_default=text("'{}'")),
     Column("attempts", Integer, nullable=False, server_default="0", doc="failed removals"),
     Column("last_error", Text),
+    Column(
+        "swept", Boolean, nullable=False, server_default=false(), doc="removed by the sweep, not by its run"
+    ),
     Index("ix_resources_open", "intended", postgresql_where=text("state <> 'gone'")),
     Index("ix_resources_gone_at", "gone_at", postgresql_where=text("state = 'gone'")),
+    Index("ix_resources_swept", "gone_at", postgresql_where=text("swept")),
 )
 
 incidents = Table(
@@ -180,15 +184,26 @@ incidents = Table(
     Column("acknowledged_at", MOMENT),
     Column("acknowledged_by", Text),
     Column("folded_under", ForeignKey("incidents.id"), doc="the incident that explains this one"),
+    Column(
+        "location",
+        Text,
+        nullable=False,
+        server_default="",
+        doc="where it was seen; empty where that is all one",
+    ),
+    Column("state", Text, nullable=False, server_default="open", doc="open | flapping | resolved"),
     Index(
         "uq_incidents_open",
         "probe",
         "rule",
         "subject",
+        "location",
         unique=True,
         postgresql_where=text("resolved_at IS NULL"),
     ),
     Index(None, "opened_at"),
+    Index(None, "probe", "opened_at"),
+    Index(None, "folded_under"),
 )
 
 transitions = Table(
@@ -200,6 +215,7 @@ transitions = Table(
     Column("state", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("run_id", Uuid, doc="the run that tipped it"),
+    Column("author", Text, nullable=False, server_default="", doc="empty where no person did it"),
 )
 
 notices = Table(
@@ -207,8 +223,10 @@ notices = Table(
     metadata,
     Column("id", Uuid, primary_key=True),
     Column("transition_id", ForeignKey("transitions.id"), nullable=False),
+    Column("incident_id", ForeignKey("incidents.id"), nullable=False),
     Column("notifier", Text, nullable=False),
-    Column("dedup_key", Text, nullable=False),
+    Column("dedup_key", Text, nullable=False, doc="the same for all that is told of one incident"),
+    Column("alarming", Boolean, nullable=False, doc="whoever gets it learns that the incident is open"),
     Column("payload", JSONB, nullable=False),
     Column("created_at", MOMENT, nullable=False, server_default=func.now()),
     Column("due_at", MOMENT, nullable=False, server_default=func.now(), doc="of the next attempt"),
@@ -219,11 +237,35 @@ notices = Table(
     Column("given_up_at", MOMENT),
     Column("last_error", Text),
     Index(None, "transition_id", "notifier", unique=True),
+    Index(None, "incident_id", "notifier", "transition_id"),
     Index(
         "ix_notices_due",
         "due_at",
         postgresql_where=text("delivered_at IS NULL AND given_up_at IS NULL"),
     ),
+)
+
+maintenance = Table(
+    "maintenance",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("probes", JSONB, nullable=False, server_default=text("'[]'"), doc="[probe]; empty: all"),
+    Column("starts_at", MOMENT, nullable=False),
+    Column("lasts_seconds", Double, nullable=False),
+    Column("weekly", JSONB(none_as_null=True), doc="{days: [mon…sun], at: HH:MM, zone}; null: once"),
+    Column("created_by", Text, nullable=False, server_default=""),
+    Column("created_at", MOMENT, nullable=False, server_default=func.now()),
+    Column("over_at", MOMENT, doc="nothing of it comes after this; null: it goes on for ever"),
+    Index(None, "over_at"),
+)
+
+watch = Table(
+    "watch",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False, doc="there is one row"),
+    Column("since", MOMENT, nullable=False, doc="some process has judged without a break from then on"),
+    Column("heard_at", MOMENT, nullable=False),
 )
 
 tokens = Table(
