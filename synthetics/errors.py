@@ -13,7 +13,9 @@ SyntheticsError
 │   └── LockTimeout       something to be had alone was not free in time (`store/locks.py`)
 ├── SettingsError         settings that cannot be used, all of them together
 ├── DeliveryError         a notice could not be delivered; `permanent` says whether trying again can help
-└── NotFound              a query's subject does not exist
+├── NotFound              a query's subject does not exist
+├── Conflict              what was asked for does not fit how things are
+└── Unusable              something that was given cannot be used: its name, what was wanted, what came
 """
 
 from collections.abc import Sequence
@@ -86,3 +88,11 @@ class DeliveryError(SyntheticsError):
 
 class NotFound(SyntheticsError):
     """A query's subject does not exist."""
+
+
+class Conflict(SyntheticsError):
+    """What was asked for does not fit how things are."""
+
+
+class Unusable(SyntheticsError):
+    """Something that was given cannot be used; the sentence begins with its name."""

@@ -1,5 +1,6 @@
 """The engine's settings: read once, at the start, from a TOML file and the environment."""
 
+import re
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,12 +13,14 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from synthetics.errors import SettingsError
 from synthetics.log import LogFormat, LogLevel
+from synthetics.model.incident import SEVERITIES, Rule
 from synthetics.sources import Allowed, Given, add_environment, read_file, validated
 from synthetics.words import did_you_mean, duration, plain
 
 PREFIX = "SYNTHETICS_"
 CONFIG_VARIABLE = "SYNTHETICS_CONFIG"
 DEFAULT_FILE = Path("synthetics.toml")
+_NOTIFIER = re.compile(r"[a-z0-9-]{1,40}")
 
 Seconds = Annotated[
     timedelta,
@@ -42,6 +45,41 @@ def _http_url(url: str | None) -> str | None:
         raise ValueError("not an HTTP address")
     return url
 
+
+def _secret_http_url(url: SecretStr | None) -> SecretStr | None:
+    if url is not None:
+        _http_url(url.get_secret_value())
+    return url
+
+
+def _apprise_url(url: SecretStr | None) -> SecretStr | None:
+    # Whether apprise knows it is asked where it is used: loading apprise takes more memory than all settings.
+    if url is not None and not re.match(r"[a-z][a-z0-9+.-]*://\S", url.get_secret_value(), re.IGNORECASE):
+        raise ValueError("not a URL")
+    return url
+
+
+def _names(value: object) -> object:
+    if isinstance(value, str):
+        value = [part for part in value.split(",") if part.strip()]
+    return (
+        [plain(name) if isinstance(name, str) else name for name in value] if isinstance(value, list) else value
+    )
+
+
+def _severities(names: tuple[str, ...]) -> tuple[str, ...]:
+    if not names or set(names) - set(SEVERITIES):
+        raise ValueError("not severities")
+    return names
+
+
+def _rules(names: tuple[str, ...]) -> tuple[str, ...]:
+    if set(names) - {rule.value for rule in Rule}:
+        raise ValueError("not rules")
+    return names
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 
 DatabaseUrl = Annotated[
     SecretStr,
@@ -90,6 +128,47 @@ class ApiSettings(Part):
     public_url: str | None = Field(None, description="How people reach it, for links in notices.")
 
 
+class AlertSettings(Part):
+    """How incidents are told of."""
+
+    hold: Seconds = Field(
+        timedelta(minutes=2),
+        description="How long an alarm waits while a probe that this one leans on may yet be the cause.",
+    )
+    give_up: Seconds = Field(
+        timedelta(days=1), description="How long a notice is tried that cannot be delivered."
+    )
+    runbooks: Annotated[
+        str | None, AfterValidator(_http_url), Allowed("an address such as https://host/runbooks/{rule}")
+    ] = Field(
+        None, description="Where docs/runbooks can be read, for links in notices; `{rule}` stands for the rule."
+    )
+
+
+class NotifierSettings(Part):
+    """Somebody who is told of incidents: an Alertmanager, or whatever apprise has a URL for."""
+
+    alertmanager: Annotated[
+        SecretStr | None,
+        AfterValidator(_secret_http_url),
+        Allowed("an address such as http://alertmanager:9093"),
+    ] = Field(None, description="An Alertmanager's address (API v2).")
+    apprise: Annotated[
+        SecretStr | None,
+        AfterValidator(_apprise_url),
+        Allowed("a URL that apprise knows, such as mailtos://user:password@host?to=oncall@example.org"),
+    ] = Field(None, description="One apprise URL: PagerDuty, Slack, Teams, mail, SNS, a webhook.")
+    severities: Annotated[Names, AfterValidator(_severities), Allowed("some of page, ticket, info")] = Field(
+        ("page", "ticket"), description="Only incidents of these severities."
+    )
+    probes: Annotated[Names, Allowed("names of probes, parted by commas")] = Field(
+        (), description="Only incidents of these probes; all if unset."
+    )
+    rules: Annotated[
+        Names, AfterValidator(_rules), Allowed(f"some of {', '.join(rule.value for rule in Rule)}")
+    ] = Field((), description="Only incidents of these rules; all if unset.")
+
+
 class ProbeOverride(Part):
     """What a deployment may change of one probe."""
 
@@ -114,6 +193,10 @@ class Settings(Part):
     worker: WorkerSettings = WorkerSettings()
     retention: RetentionSettings = RetentionSettings()
     api: ApiSettings = ApiSettings()
+    alerts: AlertSettings = AlertSettings()
+    notifiers: dict[str, NotifierSettings] = Field(
+        default_factory=dict, description="Who is told of incidents, by a name of your choice."
+    )
     probes: dict[str, ProbeOverride] = Field(default_factory=dict, description="Overrides, by probe name.")
     platform: dict[str, Any] = Field(default_factory=dict, description="Handed to the platform as it is.")
 
@@ -156,6 +239,8 @@ def examine(path: Path | None, environ: Mapping[str, str], *, known_probes: Coll
         given, Settings, {name: value for name, value in environ.items() if name != CONFIG_VARIABLE}, PREFIX
     )
     settings = validated(given, Settings)
+    if settings is not None:
+        _examine_notifiers(given, settings.notifiers, known_probes)
     if known_probes:
         _refuse_unknown_probes(given, known_probes)
     return Reading(
@@ -198,6 +283,28 @@ def _name_probes_plainly(given: Given) -> None:
             for setting in override:
                 given.written[("probes", plain(name), setting)] = given.name_of(("probes", name, setting))
     given.tree["probes"] = named
+
+
+def _examine_notifiers(
+    given: Given, notifiers: Mapping[str, NotifierSettings], known_probes: Collection[str]
+) -> None:
+    for name, notifier in notifiers.items():
+        inside = (text for place, text in given.written.items() if place[:2] == ("notifiers", name))
+        where = next(inside, given.name_of(("notifiers", name)))
+        if not _NOTIFIER.fullmatch(name):
+            given.problems.append(
+                f"{where}: found the name {name!r}, allowed are 1 to 40 small letters, digits and hyphens"
+            )
+        if (notifier.alertmanager is None) == (notifier.apprise is None):
+            found = "neither" if notifier.apprise is None else "both"
+            given.problems.append(
+                f"{where}: found {found} of `alertmanager` and `apprise`, allowed is one of them"
+            )
+        known = {plain(probe) for probe in known_probes}
+        for probe in notifier.probes if known else ():
+            if probe not in known:
+                place = given.name_of(("notifiers", name, "probes"))
+                given.problems.append(f"{place}: there is no probe {probe!r}; {did_you_mean(probe, known)}")
 
 
 def _refuse_unknown_probes(given: Given, known: Collection[str]) -> None:

@@ -86,6 +86,8 @@ def _default(entry: Entry) -> str:
             return f"{value.total_seconds():g} s"
         case frozenset():
             return f"`{','.join(map(str, sorted(value)))}`"
+        case tuple():
+            return f"`{','.join(map(str, value))}`"
     return f"`{value}`"
 
 

@@ -35,7 +35,13 @@ class Metrics:
     each declared target becomes a bucket's bound with a neighbour 10 % below and above it.
     """
 
-    def __init__(self, registry: CollectorRegistry, *, probes: Iterable[ProbeSpec] = ()) -> None:
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        *,
+        probes: Iterable[ProbeSpec] = (),
+        notifiers: Iterable[str] = (),
+    ) -> None:
         specs = tuple(probes)
         self._runs = Counter(
             "synthetics_runs", "Runs that ended, by how they ended.", ["probe", "outcome"], registry=registry
@@ -107,9 +113,18 @@ class Metrics:
         self._lost = Counter(
             "synthetics_runs_lost", "Finished runs that could be kept nowhere.", ["probe"], registry=registry
         )
+        self._notices = Counter(
+            "synthetics_notices",
+            "Attempts to tell people of incidents, by what became of them.",
+            ["notifier", "outcome"],
+            registry=registry,
+        )
         build = Info("synthetics_build", "What is running.", registry=registry)
         build.info({"version": __version__, "python": platform.python_version()})
         self._show(specs)
+        for notifier in notifiers:
+            for outcome in ("delivered", "retried", "given_up"):
+                self._notices.labels(notifier, outcome)
 
     # -- called by the runner ----------------------------------------------------------------------------
 
@@ -152,6 +167,10 @@ class Metrics:
     def run_lost(self, probe: str) -> None:
         """A finished run could be kept neither in the database nor on disk."""
         self._lost.labels(probe).inc()
+
+    def notice(self, notifier: str, outcome: str) -> None:
+        """A notice was `delivered`, is to be `retried`, or was `given_up`."""
+        self._notices.labels(notifier, outcome).inc()
 
     # -- called by the clients, from any thread ----------------------------------------------------------
 

@@ -79,6 +79,7 @@ def test_every_public_name_is_there_from_the_start(registry: CollectorRegistry, 
         "synthetics_resources_leaked:counter",
         "synthetics_spool_runs:gauge",
         "synthetics_runs_lost:counter",
+        "synthetics_notices:counter",
         "synthetics_build:info",
     }
 

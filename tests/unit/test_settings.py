@@ -229,6 +229,12 @@ def test_every_setting_is_described_and_can_be_set_by_its_variable() -> None:
         "log_level": "error",
         "worker.location": "here",
         "worker.control_url": "https://ours.example/health",
+        "alerts.runbooks": "https://ours.example/{rule}",
+        "notifiers.<name>.alertmanager": "http://ours.example:9093",
+        "notifiers.<name>.apprise": "json://ours.example",
+        "notifiers.<name>.severities": "page, info",
+        "notifiers.<name>.probes": "cold-start",
+        "notifiers.<name>.rules": "failing,stale",
     }
     listed = list(entries(Settings))
 
@@ -237,5 +243,48 @@ def test_every_setting_is_described_and_can_be_set_by_its_variable() -> None:
         assert entry.allowed, f"{entry.path} does not say what is allowed"
         variable = entry.variable("SYNTHETICS_").replace("<NAME>", "COLD_START")
         value = given.get(entry.path, "true" if entry.allowed == "true or false" else "7")
-        assert load(None, {variable: value}, known_probes=PROBES) != Settings() or value == "true"
-    assert {entry.path for entry in listed if entry.secret} == {"database_url"}
+        environ = {variable: value}
+        if entry.path.startswith("notifiers.") and entry.place[-1] not in ("alertmanager", "apprise"):
+            environ["SYNTHETICS_NOTIFIERS__COLD_START__APPRISE"] = "json://ours.example"
+        assert load(None, environ, known_probes=PROBES) != Settings() or value == "true"
+    secret = {"database_url", "notifiers.<name>.alertmanager", "notifiers.<name>.apprise"}
+    assert {entry.path for entry in listed if entry.secret} == secret
+
+
+def test_notifiers_are_named_and_chosen_for_in_the_file() -> None:
+    write(
+        '[notifiers.on-call]\nalertmanager = "http://am:9093"\n'
+        '[notifiers.team]\napprise = "mailto://me:secret@host"\n'
+        'severities = ["page"]\nprobes = ["Cold_Start"]\nrules = "failing, stale"'
+    )
+
+    notifiers = load(None, {}, known_probes=PROBES).notifiers
+
+    assert list(notifiers) == ["on-call", "team"]
+    assert notifiers["on-call"].severities == ("page", "ticket")
+    assert (notifiers["team"].probes, notifiers["team"].rules) == (("cold-start",), ("failing", "stale"))
+    assert "secret" not in repr(notifiers)
+
+
+def test_what_is_wrong_with_notifiers_is_told_at_once_and_without_their_secrets() -> None:
+    write(
+        '[notifiers.a]\nseverities = ["page"]\n[notifiers.b]\nalertmanager = "http://x"\napprise = "json://x"\n'
+        '[notifiers.C_c]\napprise = "json://me:secret@x"\n'
+        '[notifiers.d]\napprise = "json://x"\nprobes = ["cold-stort"]'
+    )
+
+    assert problems({}) == (
+        "notifiers.a in synthetics.toml: found neither of `alertmanager` and `apprise`, allowed is one of them",
+        "notifiers.b in synthetics.toml: found both of `alertmanager` and `apprise`, allowed is one of them",
+        "notifiers.C_c in synthetics.toml: found the name 'C_c', allowed are 1 to 40 small letters, digits and "
+        "hyphens",
+        "notifiers.d.probes in synthetics.toml: there is no probe 'cold-stort'; did you mean cold-start?",
+    )
+    write('[notifiers.a]\napprise = "secret"\nseverities = ["loud"]\nrules = ["failin"]')
+    severities, rules = "page, ticket, info", "failing, broken, target, stale, leftovers"
+    assert problems({}) == (
+        "notifiers.a.apprise in synthetics.toml: found a value that is not shown ([redacted]), allowed is "
+        "a URL that apprise knows, such as mailtos://user:password@host?to=oncall@example.org",
+        f"notifiers.a.severities in synthetics.toml: found ['loud'], allowed is some of {severities}",
+        f"notifiers.a.rules in synthetics.toml: found ['failin'], allowed is some of {rules}",
+    )

@@ -1,0 +1,81 @@
+"""What cannot be removed, and what the sweep has to remove, becomes an incident of its probe."""
+
+from datetime import timedelta
+
+import pytest
+
+from synthetics.clock import SystemClock
+from synthetics.model.incident import Rule
+from synthetics.model.run import Outcome
+from synthetics.running.sweep import Sweep
+from synthetics.store import resources
+from synthetics.store.engine import Database
+from tests.store.builders import a_run, an_entry, key
+from tests.support.alerting import Court
+from tests.support.engine import FakePlatform
+from tests.support.runs import a_probe, publish
+
+
+@pytest.fixture
+async def court(database: Database) -> Court:
+    await publish(database, a_probe("cold-start"))
+    return Court(database)
+
+
+async def look(court: Court, after: timedelta = timedelta(0)) -> None:
+    now = SystemClock().now() + after
+    await court.tender.look(now=now, since=now)
+
+
+async def left(court: Court, minute: int, outcome: Outcome = Outcome.PASSED, name: str = "syn-one") -> None:
+    """A run that ended so, and left a thing."""
+    async with court.database.transaction() as connection:
+        await resources.intend(connection, an_entry(key(minute).id, name))
+    await court.keep(a_run(key(minute), outcome))
+
+
+async def test_what_cannot_be_removed_twice_opens_until_it_is_gone_for_a_while(court: Court) -> None:
+    platform = FakePlatform()
+    platform.stuck.add("syn-one")
+    sweep = Sweep(court.database, platform)
+    await left(court, 0)
+
+    await sweep.once()
+    await look(court)
+    assert await court.incidents() == []
+    await sweep.once()
+    await look(court)
+    (incident,) = await court.incidents()
+    assert (incident.rule, incident.severity) == (Rule.LEFTOVERS, "ticket")
+    assert incident.summary == (
+        "cold-start left 1 thing on the platform that cannot be removed, session syn-one first: "
+        "syn-one will not go"
+    )
+
+    platform.stuck.clear()
+    await sweep.once()
+    await look(court)
+    assert (await court.incidents())[0].is_open
+    await look(court, timedelta(minutes=25))
+    assert not (await court.incidents())[0].is_open
+
+
+async def test_what_runs_leave_though_they_ended_well_opens(court: Court) -> None:
+    for minute in (0, 1):
+        await left(court, minute, name=f"syn-{minute}")
+    await Sweep(court.database, FakePlatform()).once()
+    await look(court)
+
+    (incident,) = await court.incidents()
+    assert incident.summary == (
+        "cold-start leaves things behind: the sweep removed 2 after runs that ended in good order"
+    )
+
+
+async def test_what_interrupted_runs_leave_is_the_sweeps_own_work(court: Court) -> None:
+    for minute in (0, 1, 2):
+        await left(court, minute, Outcome.INTERRUPTED, f"syn-{minute}")
+    await Sweep(court.database, FakePlatform()).once()
+    await look(court)
+
+    assert await court.incidents() == []
