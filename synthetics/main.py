@@ -17,6 +17,13 @@ import probes
 from api.main import create_app
 from api.server import serving
 from synthetics import settings as engine_settings
+from synthetics.alerting.deliver import Delivery
+from synthetics.alerting.docket import Docket
+from synthetics.alerting.judge import Judge
+from synthetics.alerting.notifiers import notifiers
+from synthetics.alerting.routing import Routing
+from synthetics.alerting.tending import Tender
+from synthetics.alerting.trial import tried
 from synthetics.clock import Clock, SystemClock
 from synthetics.contract.platform import Finding, Platform
 from synthetics.contract.progress import Progress
@@ -107,7 +114,9 @@ async def serve(configuration: Configuration, role: str) -> None:
         app = create_app(
             reads=reads,
             readiness=Readiness(reading, clock=clock, waiting=spool.__len__).reasons,
-            exporter=Exporter(registry, StateGauges(reads.status.gauges, clock=clock)),
+            exporter=Exporter(
+                registry, StateGauges(reads.status.gauges, clock=clock, incidents=reads.incidents.gauges)
+            ),
             clock=clock,
             role=role,
         )
@@ -115,12 +124,13 @@ async def serve(configuration: Configuration, role: str) -> None:
         log.info("api.started", address=address, role=role)
         if not await _prepared(database, configuration, clock, stop):
             return
+        judge = await stack.enter_async_context(_alerting(settings, database, metrics, clock))
         if role == "api":
             await stop.wait()
             return
         platform = await stack.enter_async_context(_platform(configuration))
         settle()
-        given = _surroundings(settings, database, platform, stalls, metrics, clock, spool)
+        given = _surroundings(settings, database, platform, stalls, metrics, clock, spool, judge)
         worker = await stack.enter_async_context(working(given))
         await worker.run_schedule(configuration.plan, stop)
 
@@ -140,7 +150,8 @@ async def run_probes(configuration: Configuration, names: Sequence[str], progres
     ):
         await _migrated(database, configuration, clock)
         settle()
-        given = _surroundings(settings, database, platform, stalls, metrics, clock, _spool(settings))
+        judge = Judge(Docket(Routing.of(settings)), version=__version__)
+        given = _surroundings(settings, database, platform, stalls, metrics, clock, _spool(settings), judge)
         async with working(given, progress=progress) as worker:
             running = asyncio.gather(*(worker.run_now(probe) for probe in wanted))
             try:
@@ -193,6 +204,21 @@ async def recent_runs(settings: Settings, probe: str | None, limit: int) -> list
         return await Reads.of(database, SystemClock()).history.newest(probe, limit)
 
 
+async def try_notifiers(settings: Settings, names: Sequence[str]) -> dict[str, str | None]:
+    """Have these notifiers bring a test message; what went wrong with each, None where nothing did."""
+    routing = Routing.of(settings)
+    told = notifiers({name: settings.notifiers[name] for name in names})
+    return {name: await tried(notifier, routing.links, SystemClock()) for name, notifier in told.items()}
+
+
+@asynccontextmanager
+async def connected(settings: Settings) -> AsyncIterator[Database]:
+    """The database of these settings. Raises WrongRevision where its schema is not the one of this code."""
+    async with _database(settings) as database:
+        await migrating.verify(database)
+        yield database
+
+
 def database_in_words(settings: Settings) -> str:
     """Which database these settings mean, for people: without user and password."""
     if settings.database_url is None:
@@ -214,6 +240,24 @@ async def _database(settings: Settings) -> AsyncIterator[Database]:
         database = Database(url, pool_size=max(5, settings.worker.slots))
         stack.push_async_callback(database.close)
         yield database
+
+
+@asynccontextmanager
+async def _alerting(
+    settings: Settings, database: Database, metrics: Metrics, clock: Clock
+) -> AsyncIterator[Judge]:
+    """Who judges by runs; inside the block it is also judged on schedule, and notices are delivered."""
+    delivery = Delivery(
+        database,
+        notifiers(settings.notifiers),
+        clock=clock,
+        worker=_worker_name(settings),
+        counting=metrics,
+        give_up=settings.alerts.give_up,
+    )
+    judge = Judge(Docket(Routing.of(settings), delivery), version=__version__)
+    async with Tender(database, judge), delivery:
+        yield judge
 
 
 @asynccontextmanager
@@ -285,7 +329,8 @@ async def _database_findings(database: Database) -> list[Finding]:
 
 def _metrics(configuration: Configuration) -> tuple[Metrics, CollectorRegistry]:
     registry = new_registry()
-    return Metrics(registry, probes=[entry.probe.spec for entry in configuration.plan]), registry
+    specs = [entry.probe.spec for entry in configuration.plan]
+    return Metrics(registry, probes=specs, notifiers=configuration.settings.notifiers), registry
 
 
 def _names() -> list[str]:
@@ -300,6 +345,7 @@ def _surroundings(
     metrics: Metrics,
     clock: Clock,
     spool: Spool,
+    judge: Judge,
 ) -> Surroundings:
     """What a worker of this deployment is given."""
     return Surroundings(
@@ -312,6 +358,7 @@ def _surroundings(
         clock=clock,
         spool=spool,
         retention=settings.retention,
+        judge=judge,
     )
 
 

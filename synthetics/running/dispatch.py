@@ -11,12 +11,13 @@ import structlog
 
 from synthetics.clock import Clock
 from synthetics.contract.probe import Probe
+from synthetics.model.maintenance import in_maintenance
 from synthetics.model.run import Outcome, Run, RunKey, Trigger
 from synthetics.model.timing import ZERO
 from synthetics.running.claims import Claims
 from synthetics.running.recorder import Recorder
 from synthetics.running.runner import Interrupt, Runner, new_tag
-from synthetics.store import locks, runs
+from synthetics.store import locks, maintenance, runs
 from synthetics.store.engine import Database
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
@@ -85,8 +86,8 @@ class Dispatch:
         if not await self._free_slot(patience):
             await self.miss(key, f"shed: no free slot within {patience.total_seconds():g} s")
             return None
-        if key.trigger is Trigger.SCHEDULE and await self._still_running(key):
-            await self.miss(key, STILL_RUNNING)
+        if key.trigger is Trigger.SCHEDULE and (reason := await self._skipped(key)):
+            await self.miss(key, reason)
             return None
         tag, interrupt = new_tag(), Interrupt()
         if self._stopping.is_set() or not await self._claims.claim(key, tag=tag, interrupt=interrupt):
@@ -197,7 +198,15 @@ class Dispatch:
         except TimeoutError:
             return False
 
-    async def _still_running(self, key: RunKey) -> bool:
+    async def _skipped(self, key: RunKey) -> str | None:
+        """Why this tick is not to be run; None if it is."""
         async with self._database.transaction() as connection:
             other = await runs.in_flight(connection, key.probe, key.location)
-        return other is not None and other != key.id
+            windows = await maintenance.since(connection, key.tick)
+        if other is not None and other != key.id:
+            return STILL_RUNNING
+        found = in_maintenance(windows, key.probe, key.tick)
+        if found is None:
+            return None
+        window, until = found
+        return f"skipped: maintenance until {until:%Y-%m-%d %H:%M} UTC: {window.reason}"

@@ -7,9 +7,11 @@ from typing import ParamSpec, Protocol, Self, TypeVar
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from synthetics.background import Background
 from synthetics.errors import StoreError
-from synthetics.running.background import Background
+from synthetics.model.run import Run
 from synthetics.store import partitions
 from synthetics.store.engine import Database, first_line, lacks_partition
 from synthetics.store.entries import Entry, Finished, keep
@@ -34,6 +36,19 @@ class Watching(Protocol):
     def run_lost(self, probe: str) -> None: ...
 
 
+class Judging(Protocol):
+    """Who judges by a run in the transaction that keeps it. Raises nothing but what the database raises."""
+
+    async def run_kept(self, connection: AsyncConnection, run: Run) -> None: ...
+
+
+class Unjudged:
+    """Nobody judges."""
+
+    async def run_kept(self, connection: AsyncConnection, run: Run) -> None:
+        """Do nothing."""
+
+
 class Journal(Background):
     """Writes entries in the order in which they come; used as an async context manager.
 
@@ -41,8 +56,11 @@ class Journal(Background):
     it does not take stays on the disk for the next process. Finished runs that the disk refuses wait in memory.
     """
 
-    def __init__(self, database: Database, spool: Spool, watching: Watching) -> None:
+    def __init__(
+        self, database: Database, spool: Spool, watching: Watching, judge: Judging | None = None
+    ) -> None:
         self._database = database
+        self._judge = judge or Unjudged()
         self._spool = spool
         self._watching = watching
         self._refused: deque[Finished] = deque()
@@ -102,7 +120,8 @@ class Journal(Background):
     async def _keep(self, entry: Entry) -> None:
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS), self._database.transaction() as connection:
-                await keep(connection, entry)
+                if await keep(connection, entry) and isinstance(entry, Finished):
+                    await self._judge.run_kept(connection, entry.run)
         except TimeoutError:
             raise StoreError(
                 f"database {self._database.where} did not answer within {_PATIENCE_SECONDS:g} s"

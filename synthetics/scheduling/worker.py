@@ -9,6 +9,7 @@ from typing import Protocol
 
 import structlog
 
+from synthetics.background import ended
 from synthetics.clock import Clock
 from synthetics.contract.context import StallWatch
 from synthetics.contract.platform import Platform, RequestMeter
@@ -16,11 +17,10 @@ from synthetics.contract.probe import Probe
 from synthetics.contract.progress import Progress, Unwatched
 from synthetics.errors import StoreError
 from synthetics.model.run import Run, RunKey, Trigger
-from synthetics.running.background import ended
 from synthetics.running.claims import Claims
 from synthetics.running.control import Control
 from synthetics.running.dispatch import Dispatch, Limits
-from synthetics.running.journal import Journal
+from synthetics.running.journal import Journal, Judging
 from synthetics.running.ledger import StoredLedger
 from synthetics.running.recorder import Recorder
 from synthetics.running.runner import Runner
@@ -60,7 +60,7 @@ class Told(RequestMeter, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a worker is given; `spool` keeps what waits for the database."""
+    """What a worker is given; `spool` keeps what waits for the database; without `judge` runs are only kept."""
 
     database: Database
     platform: Platform
@@ -71,6 +71,7 @@ class Surroundings:
     clock: Clock
     spool: Spool
     retention: RetentionSettings
+    judge: Judging | None = None
 
 
 class Worker:
@@ -157,7 +158,7 @@ class Worker:
 async def working(given: Surroundings, *, progress: Progress | None = None) -> AsyncIterator[Worker]:
     """A worker that is ready: heartbeat and recorder run until the block ends, then what waits is recorded."""
     claims = Claims(given.database, worker=given.name, lease=given.settings.lease)
-    journal = Journal(given.database, given.spool, given.told)
+    journal = Journal(given.database, given.spool, given.told, given.judge)
     runner = Runner(
         platform=given.platform,
         control=Control(

@@ -49,14 +49,15 @@ class Gone:
 Entry: TypeAlias = Finished | Intended | Created | Gone
 
 
-async def keep(connection: AsyncConnection, entry: Entry) -> None:
-    """Write the entry where it belongs; the caller commits."""
+async def keep(connection: AsyncConnection, entry: Entry) -> bool:
+    """Write the entry where it belongs; False for a run that was kept before. The caller commits."""
     match entry:
         case Finished(run):
-            await runs.record(connection, run)
+            return await runs.record(connection, run)
         case Intended(resource):
             await resources.intend(connection, resource)
         case Created(id, name, details):
             await resources.created(connection, id, name, dict(details))
         case Gone(id):
             await resources.gone(connection, id)
+    return True
