@@ -1,5 +1,6 @@
-"""The pages: how everything stands, a probe, a run. Plain HTML that needs no script."""
+"""The pages: how everything stands, a probe, a run, an incident. Plain HTML that needs no script."""
 
+from collections import Counter
 from datetime import timedelta
 from typing import Annotated
 
@@ -8,7 +9,9 @@ from fastapi.responses import HTMLResponse
 
 from api.parameters import FromReads, PageQuery, ProbeName
 from api.rendering import render_page
+from api.routes.incidents import IncidentId
 from api.routes.runs import RunId
+from synthetics.alerting.messages import details
 from synthetics.model.timing import ZERO
 from synthetics.queries.timings import Span
 
@@ -16,24 +19,50 @@ router = APIRouter(default_response_class=HTMLResponse)
 
 _DAY = timedelta(days=1)
 _RUNS_ON_A_PAGE = 25
+_INCIDENTS_ON_A_PAGE = 50
 
 
 @router.get("/")
 async def status_page(reads: FromReads, request: Request) -> HTMLResponse:
     """Every probe with its newest runs and timings."""
     overview = await reads.status.overview()
+    incidents = await reads.incidents.open_ones()
     catalogue = {probe.name: probe for probe in await reads.catalogue.probes()}
     latest = await reads.timings.latest()
     return await render_page(
         request,
         "status.html",
         overview=overview,
+        incidents=[one for one in incidents if one.folded_under is None],
+        explained=Counter(one.folded_under for one in incidents if one.folded_under is not None),
         catalogue=catalogue,
         latest=latest,
         longest={
             name: max((value.timing.took for value in latest if value.probe == name), default=ZERO)
             for name in catalogue
         },
+    )
+
+
+@router.get("/incidents")
+async def incidents_page(
+    reads: FromReads, request: Request, query: Annotated[PageQuery, Query()]
+) -> HTMLResponse:
+    """Every incident, newest first."""
+    page = await reads.incidents.page(limit=_INCIDENTS_ON_A_PAGE, cursor=query.cursor)
+    return await render_page(request, "incidents.html", page=page, first_page=query.cursor is None)
+
+
+@router.get("/incidents/{incident_id}")
+async def incident_page(incident_id: IncidentId, reads: FromReads, request: Request) -> HTMLResponse:
+    """An incident: what it is, what happened to it, who was told."""
+    detail = await reads.incidents.one(incident_id)
+    return await render_page(
+        request,
+        "incident.html",
+        detail=detail,
+        incident=detail.incident,
+        particulars=details(detail.incident.evidence),
     )
 
 

@@ -9,6 +9,7 @@ from fastapi import Depends, Path, Query, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
+from synthetics.model.incident import Rule
 from synthetics.model.run import Outcome
 from synthetics.queries import Reads
 from synthetics.queries.history import Cursor
@@ -87,6 +88,16 @@ class RunsQuery(_Parameters):
     cursor: CursorText | None = Field(None, description="From the `next` of the page before.")
     outcome: list[Outcome] = Field([], max_length=len(Outcome), description="Only these; may be repeated.")
     location: str | None = Field(None, max_length=40, pattern=_NO_NUL, description="Only from this location.")
+
+
+class IncidentsQuery(_Parameters):
+    """Which incidents, and how many at a time."""
+
+    limit: int = Field(50, ge=1, le=MOST_RUNS, description="How many incidents a page has at most.")
+    cursor: CursorText | None = Field(None, description="From the `next` of the page before.")
+    open: bool | None = Field(None, description="Only those that are open, or only those that are not.")
+    probe: str | None = Field(None, max_length=200, description="Only of this probe.")
+    rule: Rule | None = Field(None, description="Only of this rule.")
 
 
 class PageQuery(BaseModel):

@@ -16,6 +16,9 @@ from synthetics.model.check import CheckOutcome
 #: Degraded is neither: `== 0` finds broken promises alone, `< 1` also the ones that are just tolerated.
 _WORTH = {CheckOutcome.PASSED: 1.0, CheckOutcome.DEGRADED: 0.5, CheckOutcome.FAILED: 0.0}
 
+#: How many incidents are open, by rule and severity.
+OpenIncidents = Mapping[tuple[str, str], int]
+
 FRESH_FOR = timedelta(seconds=5)
 ANSWER_WITHIN = timedelta(seconds=2)
 
@@ -49,16 +52,19 @@ class StateGauges(Collector):
         read: Callable[[], Awaitable[Sequence[ProbeState]]],
         *,
         clock: Clock,
+        incidents: Callable[[], Awaitable[OpenIncidents]] | None = None,
         fresh_for: timedelta = FRESH_FOR,
         within: timedelta = ANSWER_WITHIN,
     ) -> None:
         self._read = read
+        self._read_incidents = incidents
         self._clock = clock
         self._fresh_for = fresh_for.total_seconds()
         self._within = within.total_seconds()
         self._asking = asyncio.Lock()
         self._asked: float | None = None
         self._states: Sequence[ProbeState] | None = None
+        self._incidents: OpenIncidents = {}
 
     async def refresh(self) -> None:
         """Ask the database if what is at hand is no longer fresh; scrapes that meet share one question."""
@@ -69,8 +75,10 @@ class StateGauges(Collector):
             try:
                 async with asyncio.timeout(self._within):
                     self._states = await self._read()
+                    if self._read_incidents is not None:
+                        self._incidents = await self._read_incidents()
             except (StoreError, TimeoutError):
-                self._states = None
+                self._states, self._incidents = None, {}
             self._asked = self._clock.monotonic()
 
     def collect(self) -> Iterator[Metric]:
@@ -82,6 +90,18 @@ class StateGauges(Collector):
         store_up.add_metric([], 0.0 if states is None else 1.0)
         yield store_up
         yield from _families(states or ())
+        yield _incidents(self._incidents)
+
+
+def _incidents(open_ones: OpenIncidents) -> Metric:
+    family = GaugeMetricFamily(
+        "synthetics_incidents_open",
+        "Incidents that are open, by rule and severity; those that another one explains are left out.",
+        labels=["rule", "severity"],
+    )
+    for (rule, severity), count in sorted(open_ones.items()):
+        family.add_metric([rule, severity], float(count))
+    return family
 
 
 def _families(states: Sequence[ProbeState]) -> Iterator[Metric]:

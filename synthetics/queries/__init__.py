@@ -6,6 +6,8 @@ from synthetics.clock import Clock
 from synthetics.queries.catalogue import Catalogue
 from synthetics.queries.coverage import Coverages
 from synthetics.queries.history import History
+from synthetics.queries.incidents import Incidents
+from synthetics.queries.maintenance import Maintenances
 from synthetics.queries.status import Status
 from synthetics.queries.timings import Timings
 from synthetics.store.engine import Database
@@ -20,6 +22,8 @@ class Reads:
     history: History
     timings: Timings
     coverage: Coverages
+    incidents: Incidents
+    maintenance: Maintenances
 
     @classmethod
     def of(cls, database: Database, clock: Clock) -> "Reads":
@@ -29,4 +33,6 @@ class Reads:
             history=History(database),
             timings=Timings(database),
             coverage=Coverages(database),
+            incidents=Incidents(database),
+            maintenance=Maintenances(database),
         )

@@ -39,7 +39,9 @@ def reads(store: Database, clock: FakeClock) -> Reads:
 def metrics_and_exporter(reads: Reads, clock: FakeClock) -> tuple[Metrics, Exporter]:
     registry = new_registry()
     metrics = Metrics(registry, probes=[a_spec()])
-    return metrics, Exporter(registry, StateGauges(reads.status.gauges, clock=clock))
+    return metrics, Exporter(
+        registry, StateGauges(reads.status.gauges, clock=clock, incidents=reads.incidents.gauges)
+    )
 
 
 @pytest.fixture
