@@ -7,7 +7,10 @@ from typing import Annotated
 import typer
 
 from synthetics.commands.demo.command import demo
+from synthetics.commands.incidents import incidents
 from synthetics.commands.listing import probes, runs
+from synthetics.commands.maintenance import maintenance
+from synthetics.commands.notify import notify
 from synthetics.commands.run import run
 from synthetics.commands.sandbox import fault, sandbox
 from synthetics.commands.service import check, migrate, serve, sweep
@@ -32,6 +35,9 @@ app.command()(runs)
 app.command()(check)
 app.command()(migrate)
 app.command()(sweep)
+app.add_typer(incidents, name="incidents")
+app.add_typer(maintenance, name="maintenance")
+app.add_typer(notify, name="notify")
 app.command()(sandbox)
 app.add_typer(fault, name="fault")
 
