@@ -15,6 +15,8 @@ from api.rendering import render_page
 from synthetics.errors import NotFound, StoreError
 
 MEDIA_TYPE = "application/problem+json"
+#: Characters of a problem's detail and instance; both may hold what the caller sent.
+LONGEST = 1000
 _TRY_AGAIN = {"Retry-After": "5"}
 _PLACEHOLDER = re.compile(r"\{[^}]+\}")
 
@@ -111,11 +113,20 @@ async def _answer(
     errors: Sequence[BadParameter] = (),
 ) -> Response:
     problem = Problem(
-        title=status.phrase, status=status, detail=detail, instance=request.url.path, errors=list(errors)
+        title=status.phrase,
+        status=status,
+        detail=_brief(detail),
+        instance=_brief(request.url.path),
+        errors=list(errors),
     )
     if _wants_page(request):
         return await render_page(request, "problem.html", code=status, headers=headers, problem=problem)
     return JSONResponse(problem.model_dump(), status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
+
+
+def _brief(text: str) -> str:
+    """What a caller sent, as much of it as helps."""
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
 def _wants_page(request: Request) -> bool:
@@ -132,6 +143,8 @@ def _bad_parameter(request: Request, item: Mapping[str, Any]) -> BadParameter:
     where, *place = (str(part) for part in item["loc"])
     if where not in {"query", "path", "header", "body"}:
         place = [where, *place]
+    if where == "query":
+        place = place[:1]  # which of several values was wrong, its own text says
     message = str(item["msg"]).removeprefix("Value error, ")
     if item["type"] == "extra_forbidden":
         message = f"there is no such parameter; allowed are {', '.join(_parameters(request))}"

@@ -9,9 +9,9 @@ from probes.cases import cases
 from probes.commanding import open_awake, unshared
 from probes.dialogue import Dialogue
 from probes.factories import Conversation, Factory, factory_of
-from probes.orphans import no_queue_is_forgotten
 from probes.platform import Context
 from probes.platform.dialects import QueueCleanupOn, SessionFactory
+from probes.platform.orphans import MOST_CONTAINERS, orphaned_queues
 from probes.platform.responses import queue_name
 from probes.platform.values import SessionRow
 from probes.queue_attributes import attributes_are_right
@@ -271,3 +271,28 @@ async def nobody_is_cleaned_up_after(ctx: Context) -> None:
         health = await web.hermes.health()
         if not health.ok:
             raise health.refusal("health after cleaning up after nobody", "2xx")
+
+
+async def no_queue_is_forgotten(ctx: Context) -> None:
+    """QM-07, as far as it can be seen: queues that nothing needs are listed, and none is older than it may be.
+
+    Ages cannot be waited for. What lies about, whoever left it, is held against the containers' rows; the
+    platform deletes orphans that are a day old, at the latest when it looks the next time.
+    """
+    settings = ctx.platform.settings
+    with ctx.check("QM-07") as check:
+        orphans = await orphaned_queues(ctx.platform, ctx.now())
+        if orphans.containers > MOST_CONTAINERS:
+            check.degrade(f"{orphans.containers} containers have queues; only {MOST_CONTAINERS} were looked at")
+        ctx.fact("orphaned_queues", len(orphans.ages))
+        check.saw(
+            containers_with_queues=orphans.containers,
+            orphans={name: str(age) for name, age in orphans.ages.items()},
+        )
+        # The job may be as late again as it is due, before anybody says that it does not come at all.
+        oldest = settings.max_queue_age + 2 * settings.queue_cleanup_every
+        expect.empty(
+            f"queues without a container, older than {oldest} (the platform's queue cleanup, due every "
+            f"{settings.queue_cleanup_every}, should have deleted them)",
+            sorted(name for name, age in orphans.ages.items() if age > oldest),
+        )

@@ -6,7 +6,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from synthetics.alerting.trial import tried
 from synthetics.clock import Clock, SystemClock
 from synthetics.contract.platform import Finding, Platform
 from synthetics.contract.progress import Progress
-from synthetics.errors import SettingsError, StoreError, WrongRevision
+from synthetics.errors import PlatformError, ProbeBroken, SettingsError, StoreError, WrongRevision
 from synthetics.metrics.collectors import Metrics
 from synthetics.metrics.exporter import Exporter, new_registry
 from synthetics.metrics.states import StateGauges
@@ -77,7 +77,7 @@ def load(config: Path | None = None, *, asking: bool = True) -> Configuration:
     try:
         platform_settings = probes.load_settings(reading.platform, file=reading.file)
         sleep_patience = platform_settings.sleep_patience
-        problems += platform_settings.unset() if asking else ()
+        problems += platform_settings.unset() if asking and not reading.unread else ()
     except SettingsError as error:
         problems += error.problems
     try:
@@ -191,7 +191,11 @@ async def sweep(configuration: Configuration, dry_run: bool) -> SweepReport:
     """Remove what ended runs left behind, or only find it."""
     async with _database(configuration.settings) as database, _platform(configuration) as platform:
         await _migrated(database, configuration, SystemClock())
-        return await Sweep(database, platform).once(dry_run=dry_run)
+        report = await Sweep(database, platform).once(dry_run=dry_run)
+        try:
+            return replace(report, orphans=tuple(await platform.orphans()))
+        except (PlatformError, ProbeBroken) as error:
+            return replace(report, unseen=str(error))
 
 
 async def recent_runs(settings: Settings, probe: str | None, limit: int) -> list[RunSummary]:
@@ -329,7 +333,7 @@ async def _database_findings(database: Database) -> list[Finding]:
 
 def _metrics(configuration: Configuration) -> tuple[Metrics, CollectorRegistry]:
     registry = new_registry()
-    specs = [entry.probe.spec for entry in configuration.plan]
+    specs = [entry.probe.spec for entry in configuration.plan if entry.enabled]
     return Metrics(registry, probes=specs, notifiers=configuration.settings.notifiers), registry
 
 

@@ -215,6 +215,8 @@ class Reading:
     problems: tuple[str, ...]
     #: The settings file; empty if there is none.
     file: str = ""
+    #: The file could not be read: what it leaves out is not known.
+    unread: bool = False
 
 
 def load(path: Path | None, environ: Mapping[str, str], *, known_probes: Collection[str] = ()) -> Settings:
@@ -249,6 +251,7 @@ def examine(path: Path | None, environ: Mapping[str, str], *, known_probes: Coll
         _readable_overrides(given),
         tuple(given.problems),
         given.file,
+        given.unread,
     )
 
 

@@ -53,6 +53,8 @@ class Given:
     written: dict[Place, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     file: str = ""
+    #: The file could not be read: what it says is not known.
+    unread: bool = False
 
     def name_of(self, place: Place) -> str:
         """The setting at this place, named as the person wrote it."""
@@ -77,6 +79,7 @@ def read_file(path: Path) -> Given:
             given.tree = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
             given.problems.append(f"{path}: this is not TOML: {hide(str(error))}")
+    given.unread = bool(given.problems)
     return given
 
 

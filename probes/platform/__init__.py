@@ -11,6 +11,7 @@ from probes.platform import preflight
 from probes.platform.aws import Aws, AwsClients
 from probes.platform.http import Http, Tls
 from probes.platform.items import Shapes
+from probes.platform.orphans import orphaned_queues
 from probes.platform.removal import Known
 from probes.platform.settings import PlatformSettings
 from probes.platform.webordinary import CONTAINER_KINDS, Context, Webordinary
@@ -18,7 +19,7 @@ from synthetics.clock import SystemClock
 from synthetics.contract.platform import Finding, RunScope
 from synthetics.contract.tracing import Trace
 from synthetics.errors import PlatformError, ProbeBroken
-from synthetics.model.resource import Resource
+from synthetics.model.resource import Orphan, Resource
 
 __all__ = ["Context", "Webordinary", "WebordinaryPlatform"]
 
@@ -71,6 +72,11 @@ class WebordinaryPlatform:
 
     def removal_order(self, kind: str) -> int:
         return _ORDER.index(kind) if kind in _ORDER else len(_ORDER)
+
+    async def orphans(self) -> Sequence[Orphan]:
+        async with self.open(self._scope(uuid4(), "orphans", "orphans")) as web:
+            found = await orphaned_queues(web, self._clock.now())
+        return [Orphan("queue", name, age) for name, age in sorted(found.ages.items())]
 
     async def own_trouble(self) -> Sequence[str]:
         return await preflight.own_trouble(self._aws(), self.settings, self._clock)

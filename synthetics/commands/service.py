@@ -12,7 +12,7 @@ from synthetics import log
 from synthetics.commands.shell import ConfigOption, ExitCode, out, run_async
 from synthetics.log import LogLevel
 from synthetics.model.resource import Resource
-from synthetics.words import counted, printable
+from synthetics.words import counted, in_words, printable
 
 
 class Role(StrEnum):
@@ -86,11 +86,20 @@ def sweep(
         *(f"found    {_entry(entry)}" for entry in report.found if dry_run),
         *(f"removed  {_entry(entry)}" for entry in report.removed),
         *(f"stuck    {_entry(entry)}: {entry.last_error}" for entry in report.stuck),
+        *(
+            f"orphan   {orphan.kind} {orphan.name}, {in_words(orphan.age)} old: the platform's own, left alone"
+            for orphan in report.orphans
+        ),
     ]
     if report.closed:
         told.append(f"closed   {counted(report.closed, 'abandoned run')}")
     for line in told or ["Nothing was left behind."]:
         out().print(printable(line), markup=False)
+    if report.unseen:
+        out().print(
+            printable(f"What the platform itself has forgotten could not be looked for: {report.unseen}"),
+            markup=False,
+        )
     if report.under_way is not None:
         out().print(
             f"{counted(report.under_way.count, 'run')} under way: what they made is left alone until they end, "

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from synthetics.clock import Clock
 from synthetics.contract.tracing import Trace
-from synthetics.model.resource import Resource
+from synthetics.model.resource import Orphan, Resource
 
 
 class Ledger(Protocol):
@@ -78,6 +78,9 @@ class Platform(Protocol):
 
     def removal_order(self, kind: str) -> int:
         """Smaller goes first; the platform's own clean-up order."""
+
+    async def orphans(self) -> Sequence[Orphan]:
+        """What the platform itself has forgotten, whoever made it. Nothing is touched. Raises PlatformError."""
 
     async def own_trouble(self) -> Sequence[str]:
         """What is wrong on our side right now (credentials, network, clock), one sentence each; [] if nothing.

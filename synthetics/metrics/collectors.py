@@ -6,6 +6,7 @@ it comes from the database and not from what this process happened to run.
 """
 
 import platform
+from collections import Counter as Counts
 from collections.abc import Iterable
 from datetime import timedelta
 
@@ -31,7 +32,7 @@ _WAITED_SECONDS = (0.01, 0.1, 0.5, 1, 5, 10, 30, 60, 120, 300, 600)
 class Metrics:
     """The counters and histograms that the runner and the clients feed; every method is safe in any thread.
 
-    The catalogue's probes are shown with zeros from the start, so that a rate over the first run is right, and
+    The given probes are shown with zeros from the start, so that a rate over the first run is right, and
     each declared target becomes a bucket's bound with a neighbour 10 % below and above it.
     """
 
@@ -105,6 +106,18 @@ class Metrics:
             ["kind"],
             registry=registry,
         )
+        self._stuck = Gauge(
+            "synthetics_resources_stuck",
+            "Things that ended runs left and that the last sweep could not remove.",
+            ["kind"],
+            registry=registry,
+        )
+        self._orphans = Gauge(
+            "synthetics_orphans",
+            "Things that the platform itself has forgotten; left alone.",
+            ["kind"],
+            registry=registry,
+        )
         self._waiting = Gauge(
             "synthetics_spool_runs",
             "Runs and ledger entries that wait on this worker's disk for the database.",
@@ -160,6 +173,14 @@ class Metrics:
         """The sweep found a thing of this kind that its run should have removed."""
         self._leaked.labels(kind).inc()
 
+    def stuck(self, kinds: Iterable[str]) -> None:
+        """The last sweep could not remove things of these kinds, one kind for each thing."""
+        _count(self._stuck, kinds)
+
+    def orphans(self, kinds: Iterable[str]) -> None:
+        """The platform has forgotten things of these kinds, one kind for each thing."""
+        _count(self._orphans, kinds)
+
     def runs_waiting(self, count: int) -> None:
         """So many entries are not in the database yet."""
         self._waiting.set(count)
@@ -195,6 +216,14 @@ class Metrics:
             for timing in spec.timings:
                 for path in timing.paths:
                     self._timings.labels(spec.name, timing.name, path)
+
+
+def _count(gauge: Gauge, kinds: Iterable[str]) -> None:
+    """Show how many there are of each kind; kinds that are gone vanish."""
+    counts = Counts(kinds)
+    gauge.clear()
+    for kind, count in counts.items():
+        gauge.labels(kind).set(count)
 
 
 def timing_buckets(specs: Iterable[ProbeSpec]) -> tuple[float, ...]:

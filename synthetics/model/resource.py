@@ -1,7 +1,7 @@
 """What a run made on the platform, and whether it is gone: the ledger's entries."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
@@ -33,3 +33,12 @@ class Resource:
     details: dict[str, str] = field(default_factory=dict)
     attempts: int = 0
     last_error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Orphan:
+    """A thing of the platform's own that nothing needs any more: told to people, never touched."""
+
+    kind: str
+    name: str
+    age: timedelta

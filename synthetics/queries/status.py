@@ -98,9 +98,20 @@ def in_one_sentence(statuses: Sequence[ProbeStatus]) -> tuple[State, str]:
         parts.append(f"{len(names)} of {len(watched)} promises {verb} broken: {', '.join(names)}.")
     if names := named[State.BROKEN]:
         parts.append(f"Our own probing does not work for {', '.join(names)}.")
-    if names := named[State.UNKNOWN]:
-        parts.append(f"Nothing recent is known of {', '.join(names)}.")
+    parts += _about_unknown([status for status in watched if status.state is State.UNKNOWN], len(watched))
     return next(state for state in _WORST_FIRST if named[state]), " ".join(parts)
+
+
+def _about_unknown(unknown: Sequence[ProbeStatus], watched: int) -> list[str]:
+    """Sentences about probes of which nothing is known yet, and those of which nothing is known any more."""
+    new = [status.name for status in unknown if status.latest is None]
+    silent = [status.name for status in unknown if status.latest is not None]
+    parts = []
+    if new:
+        parts.append("No run has finished yet" + ("." if len(new) == watched else f" of {', '.join(new)}."))
+    if silent:
+        parts.append(f"Nothing recent is known of {', '.join(silent)}.")
+    return parts
 
 
 def _judge_location(

@@ -8,7 +8,7 @@ import structlog
 
 from synthetics.contract.platform import Platform
 from synthetics.errors import PlatformError, ProbeBroken
-from synthetics.model.resource import Resource
+from synthetics.model.resource import Orphan, Resource
 from synthetics.store import locks, resources, runs
 from synthetics.store.engine import Database
 
@@ -22,7 +22,8 @@ _LOCK = frozenset({"sweep"})
 class SweepReport:
     """What one sweep found and did. `stuck` entries carry why they are still there.
 
-    `under_way`: runs that go on, or may go on; what they made was not looked at.
+    `under_way`: runs that go on, or may go on; what they made was not looked at. `orphans`: what the platform
+    itself has forgotten, told and left alone; `unseen`: why that could not be looked for.
     """
 
     closed: int = 0
@@ -30,6 +31,8 @@ class SweepReport:
     stuck: tuple[Resource, ...] = ()
     found: tuple[Resource, ...] = field(default=())
     under_way: runs.UnderWay | None = None
+    orphans: tuple[Orphan, ...] = ()
+    unseen: str = ""
 
 
 class Sweep:

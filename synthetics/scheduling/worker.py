@@ -1,7 +1,7 @@
 """A worker: everything that runs probes, put together, started and drained as one."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from datetime import timedelta
@@ -15,7 +15,7 @@ from synthetics.contract.context import StallWatch
 from synthetics.contract.platform import Platform, RequestMeter
 from synthetics.contract.probe import Probe
 from synthetics.contract.progress import Progress, Unwatched
-from synthetics.errors import StoreError
+from synthetics.errors import PlatformError, ProbeBroken, StoreError
 from synthetics.model.run import Run, RunKey, Trigger
 from synthetics.running.claims import Claims
 from synthetics.running.control import Control
@@ -38,6 +38,8 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 _DAY = timedelta(days=1)
 _SOON = timedelta(minutes=1)
+#: The platform's own orphans take an hour to become that, and a look costs a read for each container.
+_ORPHANS_EVERY = timedelta(hours=1)
 
 
 class Told(RequestMeter, Protocol):
@@ -52,6 +54,10 @@ class Told(RequestMeter, Protocol):
     def tick_lateness(self, late: timedelta) -> None: ...
 
     def leaked(self, kind: str) -> None: ...
+
+    def stuck(self, kinds: Iterable[str]) -> None: ...
+
+    def orphans(self, kinds: Iterable[str]) -> None: ...
 
     def runs_waiting(self, count: int) -> None: ...
 
@@ -105,16 +111,19 @@ class Worker:
             location=given.settings.location,
             lateness=given.told.tick_lateness,
         )
-        sweeping = asyncio.create_task(self._sweep_for_ever(), name="sweep")
-        keeping = asyncio.create_task(self._keep_months_for_ever(), name="months")
+        chores = [
+            asyncio.create_task(self._sweep_for_ever(), name="sweep"),
+            asyncio.create_task(self._look_for_orphans_for_ever(), name="orphans"),
+            asyncio.create_task(self._keep_months_for_ever(), name="months"),
+        ]
         scheduler.start()
         log.info("worker.started", worker=given.name, probes=[scheduled.name for scheduled in due])
         try:
             await stop.wait()
         finally:
             await scheduler.drain(given.settings.drain)
-            await ended(sweeping)
-            await ended(keeping)
+            for chore in chores:
+                await ended(chore)
 
     def interrupt(self, reason: str) -> None:
         """Stop every run under way; their clean-up goes on."""
@@ -124,13 +133,29 @@ class Worker:
         sweep = Sweep(self._given.database, self._given.platform, leaked=self._given.told.leaked)
         while True:
             try:
-                await sweep.once(settled=True)
+                report = await sweep.once(settled=True)
+                self._given.told.stuck(entry.kind for entry in report.stuck)
             except StoreError as error:
                 log.warning("sweep.postponed", error=str(error))
             # A bug met while removing one thing must not end all sweeping for the life of the worker.
             except Exception:
                 log.exception("sweep.crashed")
             await asyncio.sleep(self._given.settings.sweep_every.total_seconds())
+
+    async def _look_for_orphans_for_ever(self) -> None:
+        """Tell what the platform itself has forgotten; nothing of it is touched."""
+        while True:
+            try:
+                found = await self._given.platform.orphans()
+            except (PlatformError, ProbeBroken) as error:
+                log.warning("orphans.unseen", error=str(error))
+            except Exception:
+                log.exception("orphans.crashed")
+            else:
+                self._given.told.orphans(orphan.kind for orphan in found)
+                for orphan in found:
+                    log.warning("orphan.found", kind=orphan.kind, name=orphan.name, age=str(orphan.age))
+            await asyncio.sleep(_ORPHANS_EVERY.total_seconds())
 
     async def _keep_months_for_ever(self) -> None:
         while True:

@@ -6,7 +6,7 @@ import pytest
 from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient, Response
 
-from api.problems import Problem
+from api.problems import LONGEST, Problem
 from synthetics.errors import StoreError
 from synthetics.queries import Reads
 from synthetics.store.engine import Database
@@ -169,3 +169,15 @@ def _with(reads: Reads, **changes: Any) -> Reads:
 def _client(app: FastAPI) -> AsyncClient:
     transport = ASGITransport(app, raise_app_exceptions=False)
     return AsyncClient(transport=transport, base_url="http://status.test")
+
+
+async def test_what_a_caller_sent_comes_back_in_brief(client: AsyncClient, store: Database) -> None:
+    told = problem(await client.get("/api/v1/probes/" + "x" * 20_000), 404)
+
+    assert len(told.detail) == len(told.instance) == LONGEST + 1
+
+
+async def test_a_wrong_value_of_several_is_told_by_its_parameter(client: AsyncClient, store: Database) -> None:
+    told = problem(await client.get("/api/v1/probes/open_document/runs?outcome=nope"), 422)
+
+    assert [error.parameter for error in told.errors] == ["outcome"]

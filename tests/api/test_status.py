@@ -24,7 +24,7 @@ async def test_nothing_is_known_before_the_first_run(client: AsyncClient, store:
     told = await status(client)
 
     assert told["state"] == "unknown"
-    assert told["summary"] == "Nothing recent is known of open_document."
+    assert told["summary"] == "No run has finished yet."
     [probe] = told["probes"]
     assert probe["why"] == "no run has finished yet"
     assert (probe["latest_run"], probe["last_success_at"], probe["in_flight"]) == (None, None, [])
@@ -152,7 +152,7 @@ async def test_the_sentence_names_what_is_wrong(client: AsyncClient, store: Data
 
     assert told["summary"] == (
         "1 of 4 promises is broken: beta. Our own probing does not work for delta. "
-        "Nothing recent is known of gamma."
+        "No run has finished yet of gamma."
     )
     assert [probe["state"] for probe in told["probes"]] == ["up", "down", "broken", "unknown"]
 

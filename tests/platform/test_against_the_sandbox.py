@@ -164,6 +164,26 @@ async def test_a_sweep_leaves_another_customers_session_alone(sandbox: RunningSa
     assert await web.tables.sessions_of_client(web.client_id) == []
 
 
+async def test_the_platforms_own_orphans_are_told_and_left_alone(sandbox: RunningSandbox) -> None:
+    settings = load({}, sandbox.environment)
+    platform = WebordinaryPlatform(settings)
+    sandbox.set_fault("orphans-kept")
+    name = f"{sandbox.settings.queue_prefix}output-a-customer-{uuid4().hex[:8]}"
+    sandbox.sqs.create_queue(QueueName=name)
+    try:
+        found = await seen(
+            platform.orphans, lambda orphans: name in {orphan.name for orphan in orphans}, "orphans", LOOK
+        )
+        (orphan,) = (orphan for orphan in found.value if orphan.name == name)
+        assert orphan.kind == "queue"
+        assert orphan.age >= settings.max_queue_age
+        assert sandbox.sqs.get_queue_url(QueueName=name)["QueueUrl"].endswith(name)
+    finally:
+        sandbox.clear_faults()
+        sandbox.sqs.delete_queue(QueueUrl=sandbox.sqs.get_queue_url(QueueName=name)["QueueUrl"])
+        await platform.close()
+
+
 async def test_a_lost_answer_is_looked_up(sandbox: RunningSandbox) -> None:
     async with opened({**sandbox.environment, "ACTIVATE_TIMEOUT_S": "1"}) as run:
         web = run.web

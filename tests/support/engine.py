@@ -15,7 +15,7 @@ from synthetics.contract.probe import Probe, ProbeSpec, Scenario, Severity, Step
 from synthetics.contract.progress import Unwatched
 from synthetics.errors import PlatformError, SyntheticsError
 from synthetics.model.check import Case, Effect
-from synthetics.model.resource import Resource
+from synthetics.model.resource import Orphan, Resource
 from synthetics.model.run import Run, RunKey
 from synthetics.running.control import Control
 from synthetics.running.runner import Interrupt, Runner
@@ -78,6 +78,7 @@ class FakePlatform:
         self.trouble: list[str] = []
         self.refuse: SyntheticsError | None = None
         self.stuck: set[str] = set()
+        self.forgotten: list[Orphan] = []
         self.scopes: list[RunScope] = []
         self.closed = 0
 
@@ -103,6 +104,9 @@ class FakePlatform:
 
     def removal_order(self, kind: str) -> int:
         return len(kind)
+
+    async def orphans(self) -> Sequence[Orphan]:
+        return self.forgotten
 
     async def own_trouble(self) -> Sequence[str]:
         return self.trouble

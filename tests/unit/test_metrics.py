@@ -77,6 +77,8 @@ def test_every_public_name_is_there_from_the_start(registry: CollectorRegistry, 
         "synthetics_aws_request_seconds:summary",
         "synthetics_event_loop_stall_seconds:histogram",
         "synthetics_resources_leaked:counter",
+        "synthetics_resources_stuck:gauge",
+        "synthetics_orphans:gauge",
         "synthetics_spool_runs:gauge",
         "synthetics_runs_lost:counter",
         "synthetics_notices:counter",
@@ -154,6 +156,19 @@ def test_the_rest_is_counted_too(registry: CollectorRegistry, metrics: Metrics) 
     assert value(registry, "tick_lateness_seconds_bucket", le="0.005") == 1
     assert value(registry, "event_loop_stall_seconds_sum") == 0.2
     assert value(registry, "resources_leaked_total", kind="document") == 1
+
+
+def test_what_stays_is_counted_by_kind_until_it_is_gone(registry: CollectorRegistry, metrics: Metrics) -> None:
+    metrics.stuck(["task", "queue_set", "task"])
+    metrics.orphans(["queue"])
+    assert value(registry, "resources_stuck", kind="task") == 2
+    assert value(registry, "orphans", kind="queue") == 1
+
+    metrics.stuck(["queue_set"])
+    metrics.orphans([])
+    assert value(registry, "resources_stuck", kind="task") is None
+    assert value(registry, "resources_stuck", kind="queue_set") == 1
+    assert value(registry, "orphans", kind="queue") is None
 
 
 def test_requests_are_counted_from_any_thread(registry: CollectorRegistry, metrics: Metrics) -> None:
