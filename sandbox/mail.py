@@ -19,9 +19,10 @@ from sandbox.faults.mail import OF_THREADS
 from sandbox.hermes import names
 from sandbox.hermes.answers import HermesError, now_ms
 from sandbox.hermes.cloud import Cloud, CloudError, Row, Value, text
+from sandbox.hermes.opening import Opening, Wish
 from sandbox.hermes.queues import Owner, Queues, command
 from sandbox.hermes.resume import Resume
-from sandbox.hermes.sessions import Sessions, Wish
+from sandbox.hermes.sessions import Sessions
 from sandbox.hermes.tables import Tables
 from sandbox.hermes.tasks import StartFailed
 from sandbox.settings import SandboxSettings
@@ -157,6 +158,7 @@ class MailIntake:
         tables: Tables,
         queues: Queues,
         sessions: Sessions,
+        opening: Opening,
         resume: Resume,
         faults: Faults,
         truth: Truth,
@@ -168,6 +170,7 @@ class MailIntake:
         self._tables = tables
         self._queues = queues
         self._sessions = sessions
+        self._opening = opening
         self._resume = resume
         self._truth = truth
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sandbox-mail")
@@ -213,7 +216,7 @@ class MailIntake:
 
     async def _open(self, mail: Mail) -> None:
         first = f"Email from {mail.sender}: {mail.subject}" if mail.user == "email-user" else mail.instruction
-        row = await self._sessions.open_for_mail(
+        row = await self._opening.open_for_mail(
             Wish(mail.client, mail.user, first, project=mail.project, chat_thread=mail.thread)
         )
         mapping: dict[str, Value] = {

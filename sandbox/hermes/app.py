@@ -14,8 +14,9 @@ from sandbox.faults import Faults
 from sandbox.hermes.answers import HermesError, now_iso
 from sandbox.hermes.cloud import Row, Value
 from sandbox.hermes.health import Health
+from sandbox.hermes.opening import Opening, Wish
 from sandbox.hermes.resume import Resume
-from sandbox.hermes.sessions import DEFAULT_PROJECT, Sessions, Wish
+from sandbox.hermes.sessions import DEFAULT_PROJECT, Sessions
 from sandbox.mail import MailIntake
 
 PREFIX = "/hermes"
@@ -29,9 +30,16 @@ class Routes:
     """Every route of Hermes, bound to the parts that do the work."""
 
     def __init__(
-        self, sessions: Sessions, resume: Resume, health: Health, mail: MailIntake, faults: Faults
+        self,
+        sessions: Sessions,
+        opening: Opening,
+        resume: Resume,
+        health: Health,
+        mail: MailIntake,
+        faults: Faults,
     ) -> None:
         self._sessions = sessions
+        self._opening = opening
         self._resume = resume
         self._health = health
         self._mail = mail
@@ -93,11 +101,11 @@ class Routes:
             chat_thread=_optional(body, "chatThreadId"),
             metadata=metadata,
         )
-        crowding = self._sessions.crowding
+        crowding = self._opening.crowding
         with crowding.one_more():
             if crowding.strikes("throttled-answers-unclean", wish.client):
                 return PlainTextResponse(_TRACE, 500)
-            return JSONResponse(await self._sessions.activate(wish), CREATED)
+            return JSONResponse(await self._opening.activate(wish), CREATED)
 
     def _client(self, body: Mapping[str, Value]) -> str:
         if body.get("clientId") == "" and self._faults.strikes("invalid-activate-accepted"):

@@ -9,6 +9,7 @@ from sandbox.hermes.app import Routes
 from sandbox.hermes.cloud import Cloud
 from sandbox.hermes.containers import ContainerLocks, Containers
 from sandbox.hermes.health import Health
+from sandbox.hermes.opening import Opening
 from sandbox.hermes.queues import Queues
 from sandbox.hermes.resume import Resume
 from sandbox.hermes.sessions import Sessions
@@ -29,12 +30,24 @@ class Hermes:
         self.locks = ContainerLocks()
         self.containers = Containers(settings, self.tables, self.queues, self.tasks, self.locks, faults, truth)
         self.sessions = Sessions(settings, cloud, self.tables, self.queues, self.containers, faults, truth)
+        self.opening = Opening(
+            settings, self.tables, self.queues, self.containers, self.sessions, faults, truth
+        )
         self.resume = Resume(settings, self.tables, self.sessions, self.containers, faults, truth)
         self.mail = MailIntake(
-            settings, cloud, self.tables, self.queues, self.sessions, self.resume, faults, truth
+            settings,
+            cloud,
+            self.tables,
+            self.queues,
+            self.sessions,
+            self.opening,
+            self.resume,
+            faults,
+            truth,
         )
         health = Health(settings, cloud, self.tables, faults)
-        self._server = serving.server(Routes(self.sessions, self.resume, health, self.mail, faults).app())
+        routes = Routes(self.sessions, self.opening, self.resume, health, self.mail, faults)
+        self._server = serving.server(routes.app())
         self._serving: asyncio.Task[None] | None = None
 
     def start(self, listener: socket.socket) -> None:
@@ -49,5 +62,5 @@ class Hermes:
             await self._serving
         await self.mail.close()
         await self.resume.close()
-        await self.sessions.close()
+        await self.sessions.behind.close()
         await self.containers.close()
