@@ -1,18 +1,16 @@
 """The schema's revision: brought up to date, told, and compared with what this code was written for.
 
-`upgrade` and `revision` block; call them from a thread.
+`upgrade` and `revision` block; call them from a thread. Alembic is loaded only where there is something to
+migrate: a worker lives on for months with what it has loaded, and most start where nothing is to be done.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Final
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, NullPool, create_engine, text
+from sqlalchemy import Connection, NullPool, create_engine, inspect, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 import migrations
@@ -30,33 +28,36 @@ def upgrade(url: str) -> str:
         connection.execute(text(f"SET statement_timeout = 0; SET lock_timeout = '{_LOCK_WAIT}'"))
         connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK_KEY})
         connection.commit()  # the lock is the session's: it is held until the connection is closed
-        _refuse_unknown(MigrationContext.configure(connection).get_current_revision())
+        found = _current(connection)
+        _refuse_unknown(found)
         connection.rollback()
-        config = _config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        if found != expected():
+            _migrate(connection)
     return expected()
 
 
 def revision(url: str) -> str | None:
     """The revision of the database's schema; None if it has none yet. Raises StoreError."""
     with _connected(url) as connection:
-        return MigrationContext.configure(connection).get_current_revision()
+        return _current(connection)
 
 
 def expected() -> str:
     """The revision this code was written for."""
-    head = ScriptDirectory.from_config(_config()).get_current_head()
-    assert head is not None
-    return head
+    return known()[-1]
+
+
+@cache
+def known() -> tuple[str, ...]:
+    """Every revision there is a migration for, oldest first: the numbers in the names of their files."""
+    versions = Path(migrations.__file__).parent / "versions"
+    return tuple(sorted(path.name[1:].partition("_")[0] for path in versions.glob("r*_*.py")))
 
 
 async def verify(database: Database) -> None:
     """Return if the schema is the one this code was written for. Raises WrongRevision, StoreError."""
     async with database.transaction() as connection:
-        current = await connection.run_sync(
-            lambda sync: MigrationContext.configure(sync).get_current_revision()
-        )
+        current = await connection.run_sync(_current)
     wanted = expected()
     if current == wanted:
         return
@@ -67,19 +68,29 @@ async def verify(database: Database) -> None:
     )
 
 
+def _current(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return found
+
+
+def _migrate(connection: Connection) -> None:
+    from alembic import command  # see above
+    from alembic.config import Config  # see above
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
 def _refuse_unknown(current: str | None) -> None:
-    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
-    if current is not None and current not in known:
+    if current is not None and current not in known():
         raise WrongRevision(
             f"this worker is older than the database: it knows revisions up to {expected()}, "
             f"the database is at {current}; start a newer version of the worker"
         )
-
-
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
-    return config
 
 
 @contextmanager

@@ -3,11 +3,15 @@
 import asyncio
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+import migrations
 from synthetics.errors import StoreError, WrongRevision
 from synthetics.store import migrating
 from synthetics.store.engine import Database
@@ -36,6 +40,24 @@ UPGRADE = "import sys; from synthetics.store import migrating; print(migrating.u
 
 async def schema(connection: AsyncConnection) -> set[str]:
     return set(await connection.scalars(text(SCHEMA)))
+
+
+def test_the_files_names_tell_what_alembic_finds_in_them() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    scripts = list(ScriptDirectory.from_config(config).walk_revisions())
+
+    assert [script.revision for script in reversed(scripts)] == list(migrating.known())
+
+
+def test_nothing_of_alembic_is_loaded_where_nothing_is_to_be_migrated(empty_database_url: str) -> None:
+    migrating.upgrade(empty_database_url)
+    code = f"{UPGRADE}; print('alembic' in sys.modules)"
+    told = subprocess.run(
+        [sys.executable, "-c", code, empty_database_url], capture_output=True, text=True, check=True
+    )
+
+    assert told.stdout.split() == [migrating.expected(), "False"]
 
 
 async def test_it_comes_up_from_nothing_and_again_does_nothing(empty_database_url: str) -> None:
