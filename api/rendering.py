@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
 
@@ -54,6 +55,11 @@ async def render_page(
 ) -> HTMLResponse:
     """The page that `template` makes of `values`."""
     now = request.app.state.clock.now()
-    page = _environment.get_template(template)
-    html = await asyncio.to_thread(page.render, now=now, ago=lambda moment: words.ago(moment, now), **values)
+    html = await asyncio.to_thread(rendered, template, now, **values)
     return HTMLResponse(html, code, headers=dict(headers or {}))
+
+
+def rendered(template: str, now: datetime, **values: object) -> str:
+    """The text that `template` makes of `values`; `now` is what it counts ages from."""
+    page = _environment.get_template(template)
+    return page.render(now=now, ago=lambda moment: words.ago(moment, now), **values)

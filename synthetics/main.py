@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 
 import probes
 from api.main import create_app
+from api.report import Report, report_page
 from api.server import serving
 from synthetics import settings as engine_settings
 from synthetics.alerting.deliver import Delivery
@@ -26,6 +27,7 @@ from synthetics.alerting.tending import Tender
 from synthetics.alerting.trial import tried
 from synthetics.clock import Clock, SystemClock
 from synthetics.contract.platform import Finding, Platform
+from synthetics.contract.probe import Probe
 from synthetics.contract.progress import Progress
 from synthetics.errors import PlatformError, ProbeBroken, SettingsError, StoreError, WrongRevision
 from synthetics.metrics.collectors import Metrics
@@ -161,6 +163,14 @@ async def run_probes(configuration: Configuration, names: Sequence[str], progres
                 await asyncio.wait({running})
                 raise
     return [run for run in runs if run is not None]
+
+
+def report(runs: Sequence[Run], probes: Sequence[Probe]) -> str:
+    """These runs of these probes as one page."""
+    specs = [probe.spec for probe in probes]
+    promises = {case.id: case.promise for spec in specs for case in spec.cases}
+    phases = {timing.name: timing.phases for spec in specs for timing in spec.timings}
+    return report_page(Report(runs, promises, phases), SystemClock().now())
 
 
 async def check(configuration: Configuration) -> list[Finding]:

@@ -3,12 +3,14 @@
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from synthetics import log
 from synthetics.commands.documents import exit_code, run_document, runs_document
+from synthetics.commands.junit import junit_document
 from synthetics.commands.progress import watching
 from synthetics.commands.rendering import print_runs
 from synthetics.commands.shell import ConfigOption, JsonOption, Refused, Shell, err, out, run_async, write_json
@@ -23,12 +25,20 @@ def run(
     names: Annotated[list[str] | None, typer.Argument(metavar="[PROBE]...", help="Names of probes.")] = None,
     every: Annotated[bool, typer.Option("--all", help="Every probe of the catalogue.")] = False,
     as_json: JsonOption = False,
+    junit: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write what came out as JUnit XML.")
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write it as one page that needs no server.")
+    ] = None,
     config: ConfigOption = None,
 ) -> None:
     """Run probes once, now. Exit code: 0 passed, 1 failed, 2 broken or badly called."""
     from synthetics import main  # the whole service: only where it is needed
 
     chosen = choose(names or [], every=every, catalogue=main.CATALOGUE)
+    for file in (junit, html):
+        check_writable(file)
     configuration = main.load(config)
     shell: Shell = context.obj
     # The picture tells what happens; the log only what nobody expected.
@@ -41,8 +51,26 @@ def run(
             lambda: main.run_probes(configuration, [probe.name for probe in chosen], progress),
             on_stop="Stopping, and removing what the run made.",
         )
+    if junit is not None:
+        junit_document(runs, promises_of(chosen)).write(str(junit), pretty=True)
+    if html is not None:
+        html.write_text(main.report(runs, chosen), encoding="utf-8")
     show(runs, promises_of(chosen), as_json=as_json, one=len(chosen) == 1 and not every)
     raise typer.Exit(exit_code(runs))
+
+
+def check_writable(file: Path | None) -> None:
+    """Make sure that this file can be written, before anything is run for it. Raises Refused."""
+    if file is None:
+        return
+    existed = file.exists()
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.open("a").close()
+        if not existed:  # nobody should find an empty report of runs that were stopped
+            file.unlink()
+    except OSError as error:
+        raise Refused(f"{file} cannot be written ({error.strerror or error}); name another file.") from error
 
 
 def choose(names: Sequence[str], *, every: bool, catalogue: Sequence[Probe]) -> list[Probe]:

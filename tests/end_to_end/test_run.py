@@ -1,5 +1,6 @@
 """`synthetics run` as a process: what it finds out on a sandbox, and what it prints and returns."""
 
+import html
 import json
 import subprocess
 from pathlib import Path
@@ -87,7 +88,9 @@ def test_under_another_fault_the_cases_it_breaks_fail_and_no_other(
 ) -> None:
     platform.set_fault("preview-broken", for_="pale-")
 
-    told = call(tmp_path, {**environ, "CLIENT_PREFIX": "pale-"}, "run", "cold-start", "--json")
+    told = call(tmp_path, {**environ, "CLIENT_PREFIX": "pale-"}, "run", "cold-start", "--json",
+        "--junit", "junit.xml", "--html", "report.html",
+    )  # fmt: skip
 
     run = document(told)
     assert told.returncode == 1, told.stderr
@@ -96,4 +99,6 @@ def test_under_another_fault_the_cases_it_breaks_fail_and_no_other(
     assert "answering 200" in shown
     assert "500" in shown
     assert run["run"]["reason"] == f"CS-01: {shown}", "what the preview showed is the first that people read"
+    assert 'failures="2"' in (tmp_path / "junit.xml").read_text()
+    assert html.escape(shown) in (tmp_path / "report.html").read_text()
     assert left_behind(platform, "pale-") == []
