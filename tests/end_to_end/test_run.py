@@ -88,9 +88,8 @@ def test_under_another_fault_the_cases_it_breaks_fail_and_no_other(
 ) -> None:
     platform.set_fault("preview-broken", for_="pale-")
 
-    told = call(tmp_path, {**environ, "CLIENT_PREFIX": "pale-"}, "run", "cold-start", "--json",
-        "--junit", "junit.xml", "--html", "report.html",
-    )  # fmt: skip
+    reports = ("--junit", "junit.xml", "--html", "report.html")
+    told = call(tmp_path, {**environ, "CLIENT_PREFIX": "pale-"}, "run", "cold-start", "--json", *reports)
 
     run = document(told)
     assert told.returncode == 1, told.stderr
