@@ -11,7 +11,7 @@ from api.documentation import DESCRIPTION, document
 from api.middleware import CommonHeaders, HeadIsGet
 from api.problems import answer_problems
 from api.rendering import STATIC
-from api.routes import incidents, probes, runs, status, timings
+from api.routes import costs, incidents, probes, runs, status, timings
 from synthetics.clock import Clock
 from synthetics.metrics.exporter import Exporter
 from synthetics.queries import Reads
@@ -43,7 +43,7 @@ def create_app(
     app.state.exporter = exporter
     app.state.clock = clock
     app.state.role = role
-    for part in (status, probes, runs, timings, incidents):
+    for part in (status, probes, runs, timings, incidents, costs):
         app.include_router(part.router, prefix=PREFIX)
     app.include_router(operations.router)
     app.include_router(pages.router, include_in_schema=False)

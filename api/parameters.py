@@ -114,6 +114,12 @@ class TimingsQuery(_Parameters):
     probe: str | None = Field(None, max_length=200, description="Only of this probe.")
 
 
+class CostsQuery(_Parameters):
+    """How far back."""
+
+    days: int = Field(30, ge=1, le=366, description="How many days, today the last of them.")
+
+
 class SpanQuery(_Parameters):
     """Which span of a timing, and how finely."""
 

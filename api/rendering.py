@@ -36,6 +36,7 @@ def _coded(text: str) -> Markup:
 _environment.filters.update(
     coded=_coded,
     declared=words.declared,
+    dollars=words.dollars,
     duration=words.duration,
     exact=words.exact,
     plain=words.plain,

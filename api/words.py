@@ -64,6 +64,13 @@ def percent(share: float | None) -> str:
     return f"{min(99.99, share * 100):.2f} %"
 
 
+def dollars(amount: float) -> str:
+    """`$1.25`; `$0.0031` where two places would hide it; `$0` for nothing."""
+    if amount == 0:
+        return "$0"
+    return f"${amount:.2f}" if amount >= 1 else f"${amount:.2g}"
+
+
 def shown(value: object) -> str:
     """Evidence as indented JSON; a text as it is."""
     return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False, default=str)

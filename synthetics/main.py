@@ -373,6 +373,7 @@ def _surroundings(
         spool=spool,
         retention=settings.retention,
         judge=judge,
+        costs=settings.costs,
     )
 
 

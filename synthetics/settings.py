@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from synthetics.errors import SettingsError
 from synthetics.log import LogFormat, LogLevel
+from synthetics.model.cost import Region
 from synthetics.model.incident import SEVERITIES, Rule
 from synthetics.sources import Allowed, Given, add_environment, read_file, validated
 from synthetics.words import did_you_mean, duration, plain
@@ -120,6 +121,18 @@ class RetentionSettings(Part):
     )
 
 
+class CostSettings(Part):
+    """What runs may cost."""
+
+    region: Region = Field(Region.US_WEST_2, description="Whose list prices runs are priced with.")
+    day: float | None = Field(
+        None, gt=0, description="US dollars a day (UTC); once spent, dear probes wait for the next."
+    )
+    month: float | None = Field(
+        None, gt=0, description="US dollars a month (UTC); once spent, dear probes wait for the next."
+    )
+
+
 class ApiSettings(Part):
     """Where the API, the metrics and the page are served."""
 
@@ -192,6 +205,7 @@ class Settings(Part):
     log_level: LogLevel = Field(LogLevel.INFO, description="What is logged.")
     worker: WorkerSettings = WorkerSettings()
     retention: RetentionSettings = RetentionSettings()
+    costs: CostSettings = CostSettings()
     api: ApiSettings = ApiSettings()
     alerts: AlertSettings = AlertSettings()
     notifiers: dict[str, NotifierSettings] = Field(

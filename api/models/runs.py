@@ -172,6 +172,16 @@ class RunDetailOut(Answer):
     cleanup_errors: list[str] = Field(description="What went wrong when it tidied up.")
     versions: dict[str, str] = Field(description="Which version of each part of the platform it met.")
     facts: dict[str, str] = Field(description="Worth knowing about the run, and asked for by no case.")
+    usage: dict[str, float] = Field(
+        description="How much of each thing that has a price: calls by service and operation, hours of tasks.",
+        examples=[{"dynamodb.Query": 14, "fargate.vcpu_hours": 0.021}],
+    )
+    cost_dollars: float | None = Field(
+        description="An estimate by list prices; null while in flight, and where nobody knows."
+    )
+    cost_shares: dict[str, float] = Field(
+        description="The same by service.", examples=[{"dynamodb": 0.00000175, "fargate": 0.00085}]
+    )
 
     @classmethod
     def of(cls, detail: RunDetail) -> Self:
@@ -186,6 +196,9 @@ class RunDetailOut(Answer):
             cleanup_errors=list(detail.cleanup_errors),
             versions=dict(detail.versions),
             facts=dict(detail.facts),
+            usage=dict(detail.usage),
+            cost_dollars=None if detail.cost is None else detail.cost.dollars,
+            cost_shares={} if detail.cost is None else dict(detail.cost.shares),
         )
 
 

@@ -52,10 +52,13 @@ class WebordinaryPlatform:
         """The clients for one run; closed when the run, with its clean-up, is over."""
         await Http.warm()
         http = Http(trace=scope.trace, meter=scope.requests, tls=self._tls, trusted=self._trusted)
+        web = Webordinary.of(scope, self.settings, http=http, clients=self._clients, shapes=self._shapes)
         try:
-            yield Webordinary.of(scope, self.settings, http=http, clients=self._clients, shapes=self._shapes)
+            yield web
         finally:
             await http.aclose()
+            for what, quantity in web.tasks.used(self._clock.now()).items():
+                scope.requests.use(what, quantity)
 
     async def remove(self, resource: Resource) -> None:
         """Remove what a run left behind, with all that its client has. Raises PlatformError if it stays."""
@@ -135,4 +138,7 @@ class Uncounted:
     """Requests that belong to no run."""
 
     def count(self, service: str, operation: str, outcome: str, took: timedelta) -> None:
+        """Nothing to count for."""
+
+    def use(self, what: str, quantity: float) -> None:
         """Nothing to count for."""

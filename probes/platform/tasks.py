@@ -1,6 +1,7 @@
 """ECS tasks and services, as this run may see and stop them (contract §5)."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from probes.platform.aws import Aws, AwsClients, AwsError
@@ -25,6 +26,8 @@ T = TypeVar("T")
 
 _PAGE = 100
 _MOST_PAGES = 20
+_HOUR = timedelta(hours=1)
+_LEAST_BILLED = timedelta(minutes=1)
 
 
 class Tasks:
@@ -35,6 +38,7 @@ class Tasks:
         self._settings = settings
         self._guard = guard
         self._families: frozenset[str] | None = None
+        self._met: dict[str, TaskView] = {}
 
     # -- counting ----------------------------------------------------------------------------------------
 
@@ -185,6 +189,20 @@ class Tasks:
             ),
         )
 
+    def used(self, now: datetime) -> dict[str, float]:
+        """What this run's own tasks have used until `now`, by the names of the price list.
+
+        As far as they were met: Fargate counts from the beginning of the pull to the end, a minute at least.
+        """
+        used = {"fargate.vcpu_hours": 0.0, "fargate.gb_hours": 0.0}
+        for task in self._met.values():
+            if task.pull_started_at is None:
+                continue
+            hours = max(_LEAST_BILLED, (task.stopped_at or now) - task.pull_started_at) / _HOUR
+            used["fargate.vcpu_hours"] += hours * task.vcpus
+            used["fargate.gb_hours"] += hours * task.memory_gb
+        return {what: quantity for what, quantity in used.items() if quantity}
+
     # -- inside ------------------------------------------------------------------------------------------
 
     def _is_own(self, task: TaskView) -> bool:
@@ -245,6 +263,7 @@ class Tasks:
                 return clients.ecs.describe_tasks(cluster=cluster, tasks=some, include=["TAGS"])["tasks"]
 
             found += [task_view(told) for told in await self._aws.call("ecs:DescribeTasks", cluster, ask)]
+        self._met |= {task.arn: task for task in found if self._is_own(task)}
         return found
 
     async def _service(self, name: str) -> ServiceView:
@@ -293,6 +312,8 @@ def task_view(told: "TaskTypeDef") -> TaskView:
         image_digest=_first(container.get("imageDigest") for container in containers),
         task_definition=told.get("taskDefinitionArn"),
         private_ip=_private_ip(told),
+        vcpus=_share(told.get("cpu"), of=1024),
+        memory_gb=_share(told.get("memory"), of=1024),
     )
 
 
@@ -313,6 +334,11 @@ def _private_ip(told: "TaskTypeDef") -> str | None:
         for detail in attachment.get("details", [])
         if detail.get("name") == "privateIPv4Address"
     )
+
+
+def _share(told: str | None, *, of: int) -> float:
+    """What ECS tells in 1,024ths of a vCPU or in MB; 0 where it tells nothing."""
+    return int(told) / of if told and told.isdecimal() else 0.0
 
 
 def _first(values: Iterable[T | None]) -> T | None:

@@ -183,6 +183,8 @@ class TaskView:
     image_digest: str | None = None
     task_definition: str | None = None
     private_ip: str | None = None
+    vcpus: float = 0.0
+    memory_gb: float = 0.0
 
     @property
     def id(self) -> str:

@@ -66,6 +66,8 @@ def run_head(run: Run) -> Document:
         "cleanup_errors": list(run.cleanup_errors),
         "versions": dict(run.versions),
         "facts": dict(run.facts),
+        "usage": dict(run.usage),
+        "cost_dollars": round(run.cost.dollars, 9),
     }
 
 

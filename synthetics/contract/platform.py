@@ -38,6 +38,13 @@ class RequestMeter(Protocol):
         """One request ended; safe to call from any thread. `outcome` is `ok`, an error code or a status."""
 
 
+class UsageMeter(RequestMeter, Protocol):
+    """Counts everything that one run uses."""
+
+    def use(self, what: str, quantity: float) -> None:
+        """So much of a thing that has a price was used, by its name in `costs/prices.toml`; any thread may."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunScope:
     """Everything a platform's clients need to know about the run they work for."""
@@ -47,7 +54,7 @@ class RunScope:
     tag: str
     trace: Trace
     ledger: Ledger
-    requests: RequestMeter
+    requests: UsageMeter
     clock: Clock
 
 

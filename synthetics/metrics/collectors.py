@@ -106,6 +106,12 @@ class Metrics:
             ["kind"],
             registry=registry,
         )
+        self._cost = Counter(
+            "synthetics_cost_dollars",
+            "What runs cost, in US dollars by list prices.",
+            ["probe"],
+            registry=registry,
+        )
         self._stuck = Gauge(
             "synthetics_resources_stuck",
             "Things that ended runs left and that the last sweep could not remove.",
@@ -153,6 +159,7 @@ class Metrics:
         """Count a finished run, with its timings and phases; its trace becomes the exemplar."""
         probe = run.key.probe
         self._runs.labels(probe, run.outcome.value).inc()
+        self._cost.labels(probe).inc(run.cost.dollars)
         if run.started is None:
             return
         exemplar = {"trace_id": run.trace_id, "run_id": str(run.id)} if run.trace_id else None
@@ -211,6 +218,7 @@ class Metrics:
     def _show(self, specs: Iterable[ProbeSpec]) -> None:
         for spec in specs:
             self._durations.labels(spec.name)
+            self._cost.labels(spec.name)
             for outcome in Outcome:
                 self._runs.labels(spec.name, outcome.value)
             for timing in spec.timings:

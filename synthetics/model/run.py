@@ -7,6 +7,7 @@ from enum import StrEnum
 from uuid import UUID, uuid5
 
 from synthetics.model.check import Check
+from synthetics.model.cost import Cost, Usage
 from synthetics.model.timing import ZERO, Timing
 
 _NAMESPACE = UUID("5f2b7a52-7a0e-4f4e-9a55-2f0c5b0f6d11")
@@ -102,6 +103,8 @@ class Run:
     cleanup_errors: tuple[str, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     facts: Mapping[str, str] = field(default_factory=dict)
+    usage: Usage = field(default_factory=dict)
+    cost: Cost = field(default_factory=Cost)
 
     @property
     def id(self) -> UUID:

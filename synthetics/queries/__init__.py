@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from synthetics.clock import Clock
 from synthetics.queries.catalogue import Catalogue
+from synthetics.queries.costs import Costs
 from synthetics.queries.coverage import Coverages
 from synthetics.queries.history import History
 from synthetics.queries.incidents import Incidents
@@ -24,6 +25,7 @@ class Reads:
     coverage: Coverages
     incidents: Incidents
     maintenance: Maintenances
+    costs: Costs
 
     @classmethod
     def of(cls, database: Database, clock: Clock) -> "Reads":
@@ -35,4 +37,5 @@ class Reads:
             coverage=Coverages(database),
             incidents=Incidents(database),
             maintenance=Maintenances(database),
+            costs=Costs(database, clock),
         )

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from synthetics.errors import NotFound
 from synthetics.model.check import Check, CheckOutcome
+from synthetics.model.cost import Cost
 from synthetics.model.resource import ResourceState
 from synthetics.model.run import Outcome, StepOutcome, StepResult
 from synthetics.model.timing import Phase, Timing
@@ -109,6 +110,8 @@ class History:
                 cleanup_errors=tuple(row["cleanup_errors"]),
                 versions=row["versions"],
                 facts=row["facts"],
+                usage=row["usage"],
+                cost=None if row["cost_dollars"] is None else Cost(row["cost_dollars"], row["cost_shares"]),
             )
 
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
 from synthetics.model.check import Check, CheckOutcome
+from synthetics.model.cost import Cost, Usage
 from synthetics.model.resource import ResourceState
 from synthetics.model.run import Outcome, StepResult, Trigger
 from synthetics.model.timing import Phase, Timing
@@ -127,6 +128,29 @@ class RunDetail:
     cleanup_errors: tuple[str, ...]
     versions: Mapping[str, str]
     facts: Mapping[str, str]
+    usage: Usage
+    cost: Cost | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeCost:
+    """What a probe's runs of some span cost, in US dollars."""
+
+    probe: str
+    runs: int
+    dollars: float
+
+
+@dataclass(frozen=True, slots=True)
+class DayCost:
+    """What the runs of one day (UTC) cost, the dearest probe first."""
+
+    day: date
+    probes: tuple[ProbeCost, ...]
+
+    @property
+    def dollars(self) -> float:
+        return sum(probe.dollars for probe in self.probes)
 
 
 @dataclass(frozen=True, slots=True)

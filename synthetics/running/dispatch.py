@@ -10,10 +10,11 @@ from uuid import UUID
 import structlog
 
 from synthetics.clock import Clock
-from synthetics.contract.probe import Probe
+from synthetics.contract.probe import Price, Probe
 from synthetics.model.maintenance import in_maintenance
 from synthetics.model.run import Outcome, Run, RunKey, Trigger
 from synthetics.model.timing import ZERO
+from synthetics.running.budget import Budget
 from synthetics.running.claims import Claims
 from synthetics.running.recorder import Recorder
 from synthetics.running.runner import Interrupt, Runner, new_tag
@@ -55,6 +56,7 @@ class Dispatch:
         limits: Limits,
         watching: Watching,
         worker: str,
+        budget: Budget,
     ) -> None:
         self._database = database
         self._claims = claims
@@ -64,6 +66,7 @@ class Dispatch:
         self._limits = limits
         self._watching = watching
         self._worker = worker
+        self._budget = budget
         self._slots = asyncio.Semaphore(limits.slots)
         self._stopping = Interrupt()
 
@@ -86,7 +89,7 @@ class Dispatch:
         if not await self._free_slot(patience):
             await self.miss(key, f"shed: no free slot within {patience.total_seconds():g} s")
             return None
-        if key.trigger is Trigger.SCHEDULE and (reason := await self._skipped(key)):
+        if key.trigger is Trigger.SCHEDULE and (reason := await self._skipped(probe, key)):
             await self.miss(key, reason)
             return None
         tag, interrupt = new_tag(), Interrupt()
@@ -198,15 +201,14 @@ class Dispatch:
         except TimeoutError:
             return False
 
-    async def _skipped(self, key: RunKey) -> str | None:
+    async def _skipped(self, probe: Probe, key: RunKey) -> str | None:
         """Why this tick is not to be run; None if it is."""
         async with self._database.transaction() as connection:
             other = await runs.in_flight(connection, key.probe, key.location)
             windows = await maintenance.since(connection, key.tick)
         if other is not None and other != key.id:
             return STILL_RUNNING
-        found = in_maintenance(windows, key.probe, key.tick)
-        if found is None:
-            return None
-        window, until = found
-        return f"skipped: maintenance until {until:%Y-%m-%d %H:%M} UTC: {window.reason}"
+        if found := in_maintenance(windows, key.probe, key.tick):
+            window, until = found
+            return f"skipped: maintenance until {until:%Y-%m-%d %H:%M} UTC: {window.reason}"
+        return await self._budget.spent() if probe.spec.price is Price.DEAR else None

@@ -18,6 +18,8 @@ from synthetics.contract.platform import Ledger, Platform, RequestMeter, RunScop
 from synthetics.contract.probe import Probe
 from synthetics.contract.progress import Progress
 from synthetics.contract.tracing import Trace
+from synthetics.costs.meter import RunMeter
+from synthetics.costs.prices import Prices
 from synthetics.errors import PlatformError, SyntheticsError
 from synthetics.model.check import Check
 from synthetics.model.run import Outcome, Run, RunKey, StepOutcome
@@ -70,6 +72,7 @@ class Runner:
         control: Control,
         ledger_of: LedgerOf,
         requests: RequestMeter,
+        prices: Prices,
         stalls: StallWatch,
         clock: Clock,
         progress: Progress,
@@ -79,6 +82,7 @@ class Runner:
         self._control = control
         self._ledger_of = ledger_of
         self._requests = requests
+        self._prices = prices
         self._stalls = stalls
         self._clock = clock
         self._progress = progress
@@ -100,13 +104,14 @@ class Runner:
         `missed`; raises nothing of its own.
         """
         trace = Trace.begin(key.id)
+        meter = RunMeter(self._requests)
         scope = RunScope(
             run_id=key.id,
             probe=probe.name,
             tag=tag,
             trace=trace,
             ledger=self._ledger_of(key.id, probe.name, tag),
-            requests=self._requests,
+            requests=meter,
             clock=self._clock,
         )
         started, began = self._clock.now(), self._clock.monotonic()
@@ -141,6 +146,8 @@ class Runner:
             cleanup_errors=cleanup_errors,
             versions=ctx.versions,
             facts=ctx.facts,
+            usage=(usage := meter.usage()),
+            cost=self._prices.cost(usage),
         )
         self._progress.finished(run)
         return run

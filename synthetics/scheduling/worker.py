@@ -15,8 +15,10 @@ from synthetics.contract.context import StallWatch
 from synthetics.contract.platform import Platform, RequestMeter
 from synthetics.contract.probe import Probe
 from synthetics.contract.progress import Progress, Unwatched
+from synthetics.costs.prices import Prices
 from synthetics.errors import PlatformError, ProbeBroken, StoreError
 from synthetics.model.run import Run, RunKey, Trigger
+from synthetics.running.budget import Budget
 from synthetics.running.claims import Claims
 from synthetics.running.control import Control
 from synthetics.running.dispatch import Dispatch, Limits
@@ -28,7 +30,7 @@ from synthetics.running.sweep import Sweep
 from synthetics.scheduling.accounting import Accounting
 from synthetics.scheduling.catalogue import Scheduled
 from synthetics.scheduling.scheduler import Scheduler
-from synthetics.settings import RetentionSettings, WorkerSettings
+from synthetics.settings import CostSettings, RetentionSettings, WorkerSettings
 from synthetics.store import partitions
 from synthetics.store.engine import Database
 from synthetics.store.retention import retire
@@ -77,6 +79,7 @@ class Surroundings:
     clock: Clock
     spool: Spool
     retention: RetentionSettings
+    costs: CostSettings
     judge: Judging | None = None
 
 
@@ -196,6 +199,7 @@ async def working(given: Surroundings, *, progress: Progress | None = None) -> A
             journal, given.clock, run_id=run_id, probe=probe, tag=tag
         ),
         requests=given.told,
+        prices=Prices.of(given.costs.region),
         stalls=given.stalls,
         clock=given.clock,
         progress=progress or Unwatched(),
@@ -211,5 +215,6 @@ async def working(given: Surroundings, *, progress: Progress | None = None) -> A
             limits=Limits(given.settings.slots, given.settings.lock_wait),
             watching=given.told,
             worker=given.name,
+            budget=Budget(given.database, given.clock, day=given.costs.day, month=given.costs.month),
         )
         yield Worker(given, dispatch, claims)

@@ -283,6 +283,9 @@ def _outcome_columns(run: Run) -> dict[str, Any]:
         "confirms": run.confirms,
         "versions": storable(run.versions),
         "facts": storable(run.facts),
+        "usage": storable(run.usage),
+        "cost_dollars": run.cost.dollars,
+        "cost_shares": storable(run.cost.shares),
         "cleanup_errors": storable(run.cleanup_errors),
     }
 

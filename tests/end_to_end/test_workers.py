@@ -20,7 +20,7 @@ from synthetics.running.sweep import Sweep
 from synthetics.scheduling.accounting import NOBODY, Accounting
 from synthetics.scheduling.catalogue import Scheduled
 from synthetics.scheduling.worker import Surroundings, Worker, working
-from synthetics.settings import RetentionSettings, WorkerSettings
+from synthetics.settings import CostSettings, RetentionSettings, WorkerSettings
 from synthetics.store import runs, tables
 from synthetics.store.engine import Database
 from tests.support.clock import FakeClock
@@ -41,6 +41,7 @@ def surroundings(database: Database, platform: FakePlatform, name: str, **settin
         clock=SystemClock(),
         spool=unused_spool(),
         retention=RetentionSettings(),
+        costs=CostSettings(),
     )
 
 

@@ -13,8 +13,10 @@ from synthetics.contract.context import ProbeContext
 from synthetics.contract.platform import Finding, RunScope
 from synthetics.contract.probe import Probe, ProbeSpec, Scenario, Severity, Step, TimingSpec, probe
 from synthetics.contract.progress import Unwatched
+from synthetics.costs.prices import Prices
 from synthetics.errors import PlatformError, SyntheticsError
 from synthetics.model.check import Case, Effect
+from synthetics.model.cost import Region
 from synthetics.model.resource import Orphan, Resource
 from synthetics.model.run import Run, RunKey
 from synthetics.running.control import Control
@@ -64,9 +66,13 @@ class Uncounted:
 
     def __init__(self) -> None:
         self.requests: list[tuple[str, str, str]] = []
+        self.used: dict[str, float] = {}
 
     def count(self, service: str, operation: str, outcome: str, took: timedelta) -> None:
         self.requests.append((service, operation, outcome))
+
+    def use(self, what: str, quantity: float) -> None:
+        self.used[what] = self.used.get(what, 0.0) + quantity
 
 
 class FakePlatform:
@@ -159,6 +165,7 @@ def a_runner(platform: FakePlatform, clock: FakeClock, *, stalls: NoStalls | Non
         control=Control(platform=platform, stalls=watch, database_answers=nobody_asks),
         ledger_of=lambda run_id, probe, tag: DictLedger(),
         requests=Uncounted(),
+        prices=Prices.of(Region.US_WEST_2),
         stalls=watch,
         clock=clock,
         progress=Unwatched(),

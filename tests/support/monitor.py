@@ -11,7 +11,9 @@ import probes
 from synthetics.clock import SystemClock
 from synthetics.contract.probe import Probe
 from synthetics.contract.progress import Unwatched
+from synthetics.costs.prices import Prices
 from synthetics.model.check import Check, CheckOutcome
+from synthetics.model.cost import Region
 from synthetics.model.run import Outcome, Run, RunKey, Trigger
 from synthetics.running.control import Control
 from synthetics.running.runner import Interrupt, Runner, new_tag
@@ -64,6 +66,7 @@ async def monitoring(environment: dict[str, str], *, again: int = 0) -> AsyncIte
             control=Control(platform=platform, stalls=stalls, database_answers=nobody_asks),
             ledger_of=lambda run_id, probe, tag: DictLedger(),
             requests=meter,
+            prices=Prices.of(Region.US_WEST_2),
             stalls=stalls,
             clock=SystemClock(),
             progress=Unwatched(),

@@ -18,7 +18,7 @@ from synthetics.metrics.exporter import new_registry
 from synthetics.model.grid import Grid
 from synthetics.scheduling.catalogue import Scheduled
 from synthetics.scheduling.worker import Surroundings, working
-from synthetics.settings import RetentionSettings, WorkerSettings
+from synthetics.settings import CostSettings, RetentionSettings, WorkerSettings
 from synthetics.store.engine import Database
 from tests.support.engine import ASK, Context, FakePlatform, NoStalls, a_probe, unused_spool
 
@@ -69,6 +69,7 @@ async def work(url: str, name: str, file: int) -> None:
         clock=SystemClock(),
         spool=unused_spool(),
         retention=RetentionSettings(),
+        costs=CostSettings(),
     )
     async with working(given) as worker:
         await worker.run_schedule(tuple(plan()), stop)

@@ -235,6 +235,7 @@ def test_every_setting_is_described_and_can_be_set_by_its_variable() -> None:
         "notifiers.<name>.severities": "page, info",
         "notifiers.<name>.probes": "cold-start",
         "notifiers.<name>.rules": "failing,stale",
+        "costs.region": "eu-west-1",
     }
     listed = list(entries(Settings))
 

@@ -1,0 +1,1 @@
+"""What runs cost: metered while they run, priced when they end."""
