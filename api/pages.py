@@ -20,6 +20,7 @@ router = APIRouter(default_response_class=HTMLResponse)
 _DAY = timedelta(days=1)
 _RUNS_ON_A_PAGE = 25
 _INCIDENTS_ON_A_PAGE = 50
+_DAYS_OF_COSTS = 30
 
 
 @router.get("/")
@@ -94,6 +95,14 @@ async def probe_page(
         page=await reads.history.runs(probe.name, limit=_RUNS_ON_A_PAGE, cursor=query.cursor),
         first_page=query.cursor is None,
     )
+
+
+@router.get("/costs")
+async def costs_page(reads: FromReads, request: Request) -> HTMLResponse:
+    """What the monitor itself costs, day by day."""
+    days = await reads.costs.days(_DAYS_OF_COSTS)
+    highest = max((probe.dollars for day in days for probe in day.probes), default=0.0)
+    return await render_page(request, "costs.html", days=days, highest=highest)
 
 
 @router.get("/runs/{run_id}")

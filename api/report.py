@@ -48,6 +48,10 @@ class Report:
         return max(end for _, end in spans) - min(start for start, _ in spans) if spans else ZERO
 
     @property
+    def dollars(self) -> float:
+        return sum(run.cost.dollars for run in self.runs)
+
+    @property
     def series(self) -> list[Series]:
         """Every kind of timing that was taken, with its mean."""
         taken: dict[tuple[str, str], list[timedelta]] = {}

@@ -39,6 +39,7 @@ def runs_document(runs: Sequence[Run]) -> Document:
         "summary": {
             "total": len(runs),
             **{outcome.value: outcomes[outcome] for outcome in Outcome},
+            "cost_dollars": round(sum(run.cost.dollars for run in runs), 9),
             "cases": {outcome.value: cases[outcome] for outcome in CheckOutcome},
         },
     }

@@ -31,6 +31,9 @@ async def test_costs_are_told_by_day_and_probe_the_dearest_first(client: AsyncCl
 
     answer = await client.get("/api/v1/costs?days=3")
 
+    page = (await client.get("/costs")).text
+    assert "$2.75 today" in page
+    assert "$6.75 in 30 days" in page
     assert answer.status_code == 200
     told = answer.json()
     assert told["dollars"] == pytest.approx(6.75)

@@ -210,7 +210,7 @@ def test_json_of_all_has_every_run_and_a_summary(
     assert document["runs"] == [json.loads(json.dumps(run_document(run))) for run in runs]
     assert document["summary"] == {
         "total": 2, "passed": 1, "failed": 1, "broken": 0, "missed": 0, "interrupted": 0,
-        "cases": {"passed": 2, "degraded": 0, "failed": 1, "skipped": 1},
+        "cost_dollars": 0.0, "cases": {"passed": 2, "degraded": 0, "failed": 1, "skipped": 1},
     }  # fmt: skip
     assert runs_document(runs) == document
 
