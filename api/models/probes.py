@@ -68,6 +68,9 @@ class ProbeOut(Answer):
     promise: str = Field(examples=["Someone who saves a document can find it by its title."])
     owner: str
     severity: str = Field(description="How much a broken promise matters: `page`, `ticket` or `info`.")
+    price: str = Field(
+        description="How dear a run is: `cheap`, `fair`, or `dear`, which stops at the budget first."
+    )
     every_seconds: float = Field(description="From tick to tick.")
     timeout_seconds: float
     enabled: bool
@@ -85,6 +88,7 @@ class ProbeOut(Answer):
             promise=probe.promise,
             owner=probe.owner,
             severity=probe.severity,
+            price=probe.price,
             every_seconds=seconds(probe.every),
             timeout_seconds=seconds(probe.timeout),
             enabled=probe.enabled,

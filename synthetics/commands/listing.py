@@ -115,6 +115,7 @@ def _probe_document(entry: "Scheduled") -> dict[str, object]:
         "enabled": entry.enabled,
         "owner": spec.owner,
         "severity": spec.severity.value,
+        "price": spec.price.value,
         "every_seconds": spec.every.total_seconds(),
         "timeout_seconds": spec.timeout.total_seconds(),
         "sleeps": spec.sleeps,

@@ -48,6 +48,7 @@ def _probe(row: RowMapping) -> CatalogueProbe:
         promise=row["promise"],
         owner=row["owner"],
         severity=row["severity"],
+        price=row["price"],
         every=timedelta(seconds=row["every_seconds"]),
         timeout=timedelta(seconds=row["timeout_seconds"]),
         steps=tuple(

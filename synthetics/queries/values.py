@@ -62,6 +62,7 @@ class CatalogueProbe:
     promise: str
     owner: str
     severity: str
+    price: str
     every: timedelta
     timeout: timedelta
     steps: tuple[CatalogueStep, ...]
