@@ -1,12 +1,12 @@
 """`synthetics run` as a process: what it finds out on a sandbox, and what it prints and returns."""
 
-import html
 import json
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+from markupsafe import escape
 
 import probes
 from tests.support.database import NewDatabase
@@ -99,5 +99,5 @@ def test_under_another_fault_the_cases_it_breaks_fail_and_no_other(
     assert "500" in shown
     assert run["run"]["reason"] == f"CS-01: {shown}", "what the preview showed is the first that people read"
     assert 'failures="2"' in (tmp_path / "junit.xml").read_text()
-    assert html.escape(shown) in (tmp_path / "report.html").read_text()
+    assert str(escape(shown)) in (tmp_path / "report.html").read_text()
     assert left_behind(platform, "pale-") == []
