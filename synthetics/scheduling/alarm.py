@@ -7,8 +7,8 @@ from apscheduler.executors.asyncio import AsyncIOExecutor
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.base import BaseTrigger
 
-from synthetics.clock import Clock
 from synthetics.model.grid import Grid
+from synthetics.scheduling.timekeeping import SharedClock
 
 Wake = Callable[[], Awaitable[None]]
 
@@ -19,7 +19,7 @@ class Alarm:
     APScheduler counts on this machine's wall clock. After that was stepped, `set_again` is needed.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: SharedClock) -> None:
         self._clock = clock
         self._scheduler = AsyncIOScheduler(
             executors={"default": AsyncIOExecutor()},
@@ -53,10 +53,9 @@ class Alarm:
 class _OnGrid(BaseTrigger):  # type: ignore[misc]  # APScheduler is not typed
     """The next tick, as this machine's wall clock will show it."""
 
-    def __init__(self, grid: Grid, clock: Clock) -> None:
+    def __init__(self, grid: Grid, clock: SharedClock) -> None:
         self._grid = grid
         self._clock = clock
 
     def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
-        shared = self._clock.now()
-        return now + (self._grid.after(shared) - shared)
+        return self._grid.after(self._clock.now()) + self._clock.apart

@@ -6,6 +6,7 @@ because interval, limits and cases may be others now. Once no newer worker is le
 taken back, it is in charge again.
 """
 
+import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -42,6 +43,7 @@ class Charge:
         self._location = location
         self._worker = worker
         self._clock = clock
+        self._looking = asyncio.Lock()
         self._looked: float | None = None
         self._newer: str | None = None
         self._shared: frozenset[str] = frozenset()
@@ -61,10 +63,11 @@ class Charge:
 
     async def of(self, probe: str) -> bool:
         """Whether this worker may run this probe now. Raises StoreError where that cannot be known."""
-        now = self._clock.monotonic()
-        if self._looked is None or now - self._looked > _HOLDS.total_seconds():
-            await self._look()
-            self._looked = now
+        async with self._looking:
+            now = self._clock.monotonic()
+            if self._looked is None or now - self._looked > _HOLDS.total_seconds():
+                await self._look()
+                self._looked = now
         return self._newer is None or probe in self._shared
 
     async def _look(self) -> None:

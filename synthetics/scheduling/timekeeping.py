@@ -32,7 +32,8 @@ class SharedClock:
     @property
     def apart(self) -> timedelta:
         """How far our own wall clock is ahead of the shared time."""
-        return self._own.now() - self.now()
+        shared = self.now()
+        return self._own.now() - shared  # in this order: an alarm may ring a moment late, never early
 
     async def follow(self, database: Database) -> timedelta:
         """Ask the database what time it is; by how much the shared time was moved to agree with it.
