@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -53,6 +54,8 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 CATALOGUE, SHOWN = probes.CATALOGUE, probes.SHOWN
 _READERS = 3
+#: Names are looked up in these too: a resolver that hangs must not stop everything else that needs a thread.
+_THREADS = 32
 _AGAIN = timedelta(seconds=1)
 
 
@@ -102,6 +105,7 @@ def load_own(config: Path | None = None) -> Settings:
 async def serve(configuration: Configuration, role: str) -> None:
     """Run the service until SIGTERM or Ctrl-C; a worker drains first. Role: `worker`, `api` or `all`."""
     settings, clock = configuration.settings, SystemClock()
+    _have_threads()
     stop = asyncio.Event()
     _stop_on_signals(stop)
     metrics, registry = _metrics(configuration)
@@ -143,6 +147,7 @@ async def run_probes(configuration: Configuration, names: Sequence[str], progres
     Cancelling stops the runs; what they made is removed before this returns.
     """
     settings, clock = configuration.settings, SystemClock()
+    _have_threads()
     metrics, _ = _metrics(configuration)
     wanted = [entry.probe for entry in configuration.plan if entry.name in names]
     async with (
@@ -150,7 +155,7 @@ async def run_probes(configuration: Configuration, names: Sequence[str], progres
         _database(settings) as database,
         _platform(configuration) as platform,
     ):
-        await _migrated(database, configuration, clock)
+        await _migrated(database, configuration)
         settle()
         judge = Judge(Docket(Routing.of(settings)), version=__version__)
         given = _surroundings(settings, database, platform, stalls, metrics, clock, _spool(settings), judge)
@@ -192,7 +197,7 @@ async def migrate(settings: Settings) -> str:
         url = database.url.render_as_string(hide_password=False)
         before = await asyncio.to_thread(migrating.revision, url)
         after = await asyncio.to_thread(migrating.upgrade, url)
-        made = await partitions.make_ahead(database, SystemClock().now())
+        made = await partitions.make_ahead(database, await database.now())
         moved = f"is at {after} already" if before == after else f"went from {before or 'empty'} to {after}"
         return f"The schema of {database.where} {moved}; {len(made)} partitions made."
 
@@ -200,7 +205,7 @@ async def migrate(settings: Settings) -> str:
 async def sweep(configuration: Configuration, dry_run: bool) -> SweepReport:
     """Remove what ended runs left behind, or only find it."""
     async with _database(configuration.settings) as database, _platform(configuration) as platform:
-        await _migrated(database, configuration, SystemClock())
+        await _migrated(database, configuration)
         report = await Sweep(database, platform).once(dry_run=dry_run)
         try:
             return replace(report, orphans=tuple(await platform.orphans()))
@@ -304,7 +309,7 @@ async def _awaited_and_migrated(database: Database, configuration: Configuration
     while True:
         await database.wait_until_up(clock, lambda why: log.warning("store.awaited", why=why))
         try:
-            await _migrated(database, configuration, clock)
+            await _migrated(database, configuration, serving=True)
         except WrongRevision:
             raise
         except StoreError as error:
@@ -314,15 +319,21 @@ async def _awaited_and_migrated(database: Database, configuration: Configuration
             return
 
 
-async def _migrated(database: Database, configuration: Configuration, clock: Clock) -> None:
-    """Bring the database up to date, catalogue included. Raises StoreError at once if it does not answer."""
+async def _migrated(database: Database, configuration: Configuration, *, serving: bool = False) -> None:
+    """Bring the database up to date, catalogue included. Raises StoreError at once if it does not answer.
+
+    Only a service publishes its catalogue; a command by hand adds what is not known yet.
+    """
     await database.ping()
     url = database.url.render_as_string(hide_password=False)
     await asyncio.to_thread(migrating.upgrade, url)
-    await partitions.make_ahead(database, clock.now())
+    await partitions.make_ahead(database, await database.now())
     published = [catalogue.Published(entry.probe, entry.enabled) for entry in configuration.plan]
     async with database.transaction() as connection:
-        await catalogue.publish(connection, published, version=__version__)
+        if serving:
+            await catalogue.publish(connection, published, version=__version__)
+        else:
+            await catalogue.introduce(connection, published, version=__version__)
 
 
 async def _database_findings(database: Database) -> list[Finding]:
@@ -339,6 +350,12 @@ async def _database_findings(database: Database) -> list[Finding]:
     except WrongRevision as error:
         return [Finding(where), Finding("database schema", str(error), "run `synthetics migrate`")]
     return [Finding(where), Finding("database schema")]
+
+
+def _have_threads() -> None:
+    """Threads enough for what this loop does not wait for itself; they are made as they are needed."""
+    threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="any")
+    asyncio.get_running_loop().set_default_executor(threads)
 
 
 def _metrics(configuration: Configuration) -> tuple[Metrics, CollectorRegistry]:

@@ -14,6 +14,7 @@ from probes.platform.items import Shapes
 from probes.platform.orphans import orphaned_queues
 from probes.platform.removal import Known
 from probes.platform.settings import PlatformSettings
+from probes.platform.tasks import SCALE
 from probes.platform.webordinary import CONTAINER_KINDS, Context, Webordinary
 from synthetics.clock import SystemClock
 from synthetics.contract.platform import Finding, RunScope
@@ -26,7 +27,7 @@ __all__ = ["Context", "Webordinary", "WebordinaryPlatform"]
 #: How long a mail that nothing was seen to come of may lie on its queue before it is read after all.
 MAIL_MAY_COME = timedelta(minutes=30)
 #: The contract's clean-up order (end of §13); what is not named here goes last.
-_ORDER = ("session", "mapping", "task", "queue_set", "tracking", "container", "workspace")
+_ORDER = ("session", "mapping", SCALE, "task", "queue_set", "tracking", "container", "workspace")
 
 
 class WebordinaryPlatform:
@@ -65,6 +66,8 @@ class WebordinaryPlatform:
         async with self.open(self._scope(resource.run_id, resource.probe, resource.tag, resource)) as web:
             if resource.kind == "task":
                 await web.tasks.stop(resource.name)
+            if resource.kind == SCALE:
+                await web.tasks.scale_edit(0)
             await web.removal.client(resource.details.get("client", web.client_id), _hints(resource))
         until = resource.intended + MAIL_MAY_COME
         if "mail" in resource.details and self._clock.now() < until:

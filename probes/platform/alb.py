@@ -59,12 +59,13 @@ class Alb:
         if not url:
             return Reply("GET preview", 0, timedelta(0), failure="the session has no previewUrl")
         behind = self._settings.router_endpoint  # only where a deployment says so: a lost name is a failure
-        through = None if behind is None or await self._http.resolves(url) else behind
+        limit = self._settings.preview_timeout
+        through = None if behind is None or await self._http.resolves(url, limit) else behind
         return await self._http.request(
             "GET",
             url,
             label=Label("alb", "preview"),
-            timeout=self._settings.preview_timeout,
+            timeout=limit,
             through=through,
             redirects=True,
         )

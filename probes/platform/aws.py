@@ -21,6 +21,7 @@ from botocore.config import Config
 from botocore.parsers import ResponseParserError
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
 
+from probes.platform.sending import EXCHANGE, Exchange, TooLong, bound
 from probes.platform.settings import PlatformSettings
 from probes.platform.waits import Waits
 from synthetics.clock import Clock
@@ -42,6 +43,9 @@ LONGEST_POLL = timedelta(seconds=20)
 #: Seconds: before a throttled call is made again it waits at random up to the first, then up to twice as long
 #: each time, up to the longest.
 _FIRST_BACKOFF, _LONGEST_BACKOFF = 0.2, 5.0
+
+#: A request that got no thread, or whose thread cannot be freed, is given up after so many times its limit.
+_PATIENCE = 3
 
 #: Errors that speak of our own credentials and rights, not of the platform.
 _OUR_CODES = frozenset(
@@ -84,6 +88,15 @@ _THROTTLED = frozenset(
 )
 #: AWS merely cannot now; whether it did what was asked is not always known.
 _PASSING = _THROTTLED | {"timeout", "unreachable"}
+#: An answer that says something else than it should: no JSON, no time where a time should be, lists of lists.
+_UNREADABLE = (
+    ResponseParserError,
+    AttributeError,
+    TypeError,
+    ValueError,
+    OverflowError,
+    RecursionError,
+)
 _OUR_ERRORS = (
     boto.NoCredentialsError,
     boto.PartialCredentialsError,
@@ -104,6 +117,14 @@ class AwsError(PlatformError):
         self.code = code
         status = evidence.get("status")
         self.transient = code in _PASSING or (isinstance(status, int) and status >= 500)
+
+
+class _NoThread(Exception):
+    """Every thread is at another request."""
+
+
+class _GivenUp(Exception):
+    """The request was cut off, because its time was over."""
 
 
 @dataclass(slots=True)
@@ -171,6 +192,7 @@ class AwsClients:
     def _known(self, client: C) -> C:
         client.meta.events.register("before-send.*.*", _before_send)
         client.meta.events.register("response-received.*.*", _response_received)
+        bound(client)
         self._made.append(client)
         return client
 
@@ -199,22 +221,24 @@ class Aws:
         async def once() -> T:
             nonlocal tried
             tried += 1
-            asked = time.monotonic()
-            return await asyncio.get_running_loop().run_in_executor(pool, self._in_thread, ask, asked)
+            return await self._once(pool, ask, limit.total_seconds())
 
         try:
             return await self._patiently(limit)(once)
+        except _NoThread as error:
+            raise ProbeBroken(f"{action} on {on} could not be asked: {error}") from error
+        except _GivenUp as error:
+            raise AwsError(f"{action} on {on}: no whole answer within {error}", "timeout") from error
+        except TooLong as error:
+            raise AwsError(f"{action} on {on}: {error}", "unreadable") from error
         except boto.ClientError as error:
             raise _refused(error, action, on, tried) from error
         except _OUR_ERRORS as error:
             raise ProbeBroken(f"{action} on {on} could not be asked: {error}") from error
         except KeyError as error:
             raise AwsError(f"{action} on {on}: an answer without {error}", "unreadable") from error
-        except (
-            ResponseParserError,
-            AttributeError,
-            TypeError,
-        ) as error:  # botocore takes any JSON for an object
+        # botocore takes any JSON for an object, and what it finds in it for what it should be.
+        except _UNREADABLE as error:
             raise AwsError(f"{action} on {on}: an answer that cannot be read", "unreadable") from error
         except (boto.ConnectTimeoutError, boto.ReadTimeoutError) as error:
             raise AwsError(f"{action} on {on}: no answer in time", "timeout") from error
@@ -241,13 +265,62 @@ class Aws:
             reraise=True,
         )
 
-    def _in_thread(self, ask: Callable[[AwsClients], T], asked: float) -> T:
+    async def _once(self, pool: ThreadPoolExecutor, ask: Callable[[AwsClients], T], limit: float) -> T:
+        """One request, which has so many seconds from when a thread is at it.
+
+        A thread that can be freed no more (nothing ends a hung look-up of a name) is left to itself.
+        """
+        exchange, loop = Exchange(), asyncio.get_running_loop()
+        timers: list[asyncio.TimerHandle] = []
+
+        def begun() -> None:
+            timers.append(loop.call_later(limit, exchange.give_up))
+
+        asking = loop.run_in_executor(pool, self._in_thread, ask, exchange, loop, begun, time.monotonic())
+        try:
+            async with asyncio.timeout(_PATIENCE * limit):
+                answer = await asking
+        except TimeoutError:
+            if not exchange.begun:
+                raise _NoThread(f"no thread was free for {_PATIENCE * limit:g} s") from None
+            raise _GivenUp(f"{limit:g} s") from None
+        except asyncio.CancelledError:
+            raise  # the thread goes on without us, and is given up when its time is over
+        except Exception as error:
+            if exchange.given_up:
+                raise _GivenUp(f"{limit:g} s") from error
+            raise
+        finally:
+            if asking.done() and not asking.cancelled():
+                for timer in timers:
+                    timer.cancel()
+        return answer
+
+    def _in_thread(
+        self,
+        ask: Callable[[AwsClients], T],
+        exchange: Exchange,
+        loop: asyncio.AbstractEventLoop,
+        begun: Callable[[], None],
+        asked: float,
+    ) -> T:
         self._clients.waits.note(asked)
-        mark = _CALLER.set(_Caller(self._trace, self._meter))
+        marks = _CALLER.set(_Caller(self._trace, self._meter)), EXCHANGE.set(exchange)
+        exchange.begun = True
+        loop.call_soon_threadsafe(begun)
         try:
             return ask(self._clients)
         finally:
-            _CALLER.reset(mark)
+            exchange.end()
+            _CALLER.reset(marks[0])
+            EXCHANGE.reset(marks[1])
+
+
+def a_text(value: object) -> str:
+    """The value, where it is a text as AWS's own description has it. Raises TypeError."""
+    if not isinstance(value, str):
+        raise TypeError(f"wanted a text, got {value!r}")
+    return value
 
 
 def clock_difference(headers: dict[str, str], now: datetime) -> timedelta | None:

@@ -102,8 +102,8 @@ class Http:
         self._meter.count(label.service, label.operation, _outcome(reply), took)
         return Reply(line, reply.status, took, reply.headers, reply.text, reply.cut, reply.failure)
 
-    async def resolves(self, url: str) -> bool:
-        """Whether the URL's host has an address here; asked once per run and host.
+    async def resolves(self, url: str, within: timedelta) -> bool:
+        """Whether the URL's host has an address here, told in time; asked once per run and host.
 
         A text that is no URL counts as resolved: asking for it says what is wrong with it.
         """
@@ -114,8 +114,9 @@ class Http:
             return True
         if where not in self._resolved:
             try:
-                found = await asyncio.get_running_loop().getaddrinfo(*where, type=socket.SOCK_STREAM)
-            except (OSError, UnicodeError):
+                async with asyncio.timeout(within.total_seconds()):
+                    found = await asyncio.get_running_loop().getaddrinfo(*where, type=socket.SOCK_STREAM)
+            except (OSError, UnicodeError):  # a TimeoutError is an OSError
                 found = []
             self._resolved[where] = bool(found)
         return self._resolved[where]

@@ -20,18 +20,20 @@ class Logs:
         settings = self._settings
         stream = f"{settings.edit_log_prefix}/{settings.edit_container_name}/{task.id}"
         try:
-            events = await self._aws.call(
+            return await self._aws.call(
                 "logs:GetLogEvents",
                 f"{settings.edit_log_group}:{stream}",
-                lambda c: c.logs.get_log_events(
-                    logGroupName=settings.edit_log_group,
-                    logStreamName=stream,
-                    limit=lines,
-                    startFromHead=False,
-                )["events"],
+                lambda c: [
+                    event.get("message", "")
+                    for event in c.logs.get_log_events(
+                        logGroupName=settings.edit_log_group,
+                        logStreamName=stream,
+                        limit=lines,
+                        startFromHead=False,
+                    )["events"]
+                ],
             )
         except AwsError as error:
             if error.code == _ABSENT:
                 return []
             raise
-        return [event.get("message", "") for event in events]

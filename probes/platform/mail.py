@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 from email.utils import format_datetime, make_msgid
 
-from probes.platform.aws import Aws
+from probes.platform.aws import Aws, a_text
 from probes.platform.guard import Guard
 from probes.platform.responses import queue_name
 from probes.platform.settings import PlatformSettings
@@ -115,7 +115,7 @@ class Mail:
             return self._settings.sqs_queue_url
         name = self._settings.email_queue_name
         return await self._aws.call(
-            "sqs:GetQueueUrl", name, lambda c: c.sqs.get_queue_url(QueueName=name)["QueueUrl"]
+            "sqs:GetQueueUrl", name, lambda c: a_text(c.sqs.get_queue_url(QueueName=name)["QueueUrl"])
         )
 
     def _notification(self, letter: Letter) -> str:

@@ -1,10 +1,14 @@
 """The platform's own metrics, as CloudWatch tells them (contract §9.1)."""
 
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from probes.platform.aws import Aws
 from probes.platform.settings import PlatformSettings
 from synthetics.clock import Clock
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudwatch.type_defs import DatapointTypeDef
 
 _PERIOD = timedelta(minutes=5)
 _MINUTE = timedelta(minutes=1)
@@ -30,17 +34,22 @@ class Metrics:
         Raises AwsError or ProbeBroken.
         """
         now, settings = self._clock.now(), self._settings
-        told = await self._aws.call(
+        return await self._aws.call(
             "cloudwatch:GetMetricStatistics",
             settings.metrics_namespace,
-            lambda c: c.cloudwatch.get_metric_statistics(
-                Namespace=settings.metrics_namespace,
-                MetricName="ActiveSessionCount",
-                Dimensions=[{"Name": "Environment", "Value": settings.metrics_environment}],
-                StartTime=now - over,
-                EndTime=now,
-                Period=int(period.total_seconds()),
-                Statistics=["Maximum"],
-            )["Datapoints"],
+            lambda c: _maxima(
+                c.cloudwatch.get_metric_statistics(
+                    Namespace=settings.metrics_namespace,
+                    MetricName="ActiveSessionCount",
+                    Dimensions=[{"Name": "Environment", "Value": settings.metrics_environment}],
+                    StartTime=now - over,
+                    EndTime=now,
+                    Period=int(period.total_seconds()),
+                    Statistics=["Maximum"],
+                )["Datapoints"]
+            ),
         )
-        return [point["Maximum"] for point in sorted(told, key=lambda point: point["Timestamp"])]
+
+
+def _maxima(told: "list[DatapointTypeDef]") -> list[float]:
+    return [point["Maximum"] for point in sorted(told, key=lambda point: point["Timestamp"])]

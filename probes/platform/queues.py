@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from probes.platform.aws import Aws, AwsClients, AwsError
+from probes.platform.aws import Aws, AwsClients, AwsError, a_text
 from probes.platform.commands import Command
 from probes.platform.guard import Guard
-from probes.platform.responses import Responses, queue_name
+from probes.platform.responses import Responses, queue_name, received
 from probes.platform.settings import PlatformSettings
 from probes.platform.values import QueueDepth, QueueSet
 from synthetics.clock import Clock
-from synthetics.errors import ProbeBroken
+from synthetics.errors import ProbeBroken, Unexpected
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.literals import QueueAttributeNameType
@@ -68,7 +68,7 @@ class Queues:
         """The queue's address; None if there is no such queue."""
         try:
             return await self._aws.call(
-                "sqs:GetQueueUrl", name, lambda c: c.sqs.get_queue_url(QueueName=name)["QueueUrl"]
+                "sqs:GetQueueUrl", name, lambda c: a_text(c.sqs.get_queue_url(QueueName=name)["QueueUrl"])
             )
         except AwsError as error:
             if error.code in ABSENT:
@@ -96,7 +96,7 @@ class Queues:
 
             def ask(clients: AwsClients, more: dict[str, str] = more) -> tuple[list[str], str | None]:
                 page = clients.sqs.list_queues(QueueNamePrefix=name_prefix, MaxResults=1000, **more)
-                return page.get("QueueUrls", []), page.get("NextToken")
+                return [a_text(url) for url in page.get("QueueUrls", [])], page.get("NextToken")
 
             urls, token = await self._aws.call("sqs:ListQueues", f"{name_prefix}*", ask)
             found += [queue_name(url) for url in urls]
@@ -138,7 +138,10 @@ class Queues:
             if error.code in ABSENT:
                 return None
             raise
-        return datetime.fromtimestamp(float(told["CreatedTimestamp"]), UTC)
+        try:
+            return datetime.fromtimestamp(float(told["CreatedTimestamp"]), UTC)
+        except (KeyError, ValueError, OverflowError, OSError):
+            raise _no_number(name, "CreatedTimestamp", "seconds since 1970", told) from None
 
     async def attributes(self, url: str) -> dict[str, str]:
         """Everything SQS tells about a queue (contract §4.1), as SQS spells it."""
@@ -148,7 +151,7 @@ class Queues:
             queue_name(url),
             lambda c: c.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=every),
         )
-        return {str(name): value for name, value in answer.get("Attributes", {}).items()}
+        return {str(name): str(value) for name, value in answer.get("Attributes", {}).items()}
 
     async def tags(self, url: str) -> dict[str, str]:
         answer = await self._aws.call(
@@ -159,10 +162,17 @@ class Queues:
     async def depth(self, url: str) -> QueueDepth:
         """How many messages a queue holds."""
         told = await self.attributes(url)
+
+        def count(name: str) -> int:
+            try:
+                return int(told.get(name, 0))
+            except ValueError:
+                raise _no_number(queue_name(url), name, "a number", told) from None
+
         return QueueDepth(
-            int(told.get("ApproximateNumberOfMessages", 0)),
-            int(told.get("ApproximateNumberOfMessagesNotVisible", 0)),
-            int(told.get("ApproximateNumberOfMessagesDelayed", 0)),
+            count("ApproximateNumberOfMessages"),
+            count("ApproximateNumberOfMessagesNotVisible"),
+            count("ApproximateNumberOfMessagesDelayed"),
         )
 
     # -- changing ----------------------------------------------------------------------------------------
@@ -210,22 +220,21 @@ class Queues:
         """The body of a message on an own queue, which is deleted; None if a long poll of `wait` saw none."""
         self._own_queue(queue_url)
         name, seconds = queue_name(queue_url), max(1, min(20, round(wait.total_seconds())))
-        answer = await self._aws.call(
+        messages = await self._aws.call(
             "sqs:ReceiveMessage",
             name,
-            lambda c: c.polling.receive_message(QueueUrl=queue_url, WaitTimeSeconds=seconds),
+            lambda c: received(c.polling.receive_message(QueueUrl=queue_url, WaitTimeSeconds=seconds)),
             polls=True,
         )
-        message = next(iter(answer.get("Messages", [])), None)
-        if message is None:
+        if not messages:
             return None
-        handle = message["ReceiptHandle"]
+        message = messages[0]
         await self._aws.call(
             "sqs:DeleteMessage",
             name,
-            lambda c: c.sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=handle),
+            lambda c: c.sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message.handle),
         )
-        return message.get("Body", "")
+        return message.body
 
     # -- inside ------------------------------------------------------------------------------------------
 
@@ -245,7 +254,9 @@ class Queues:
         return await self._aws.call(
             "sqs:CreateQueue",
             name,
-            lambda c: c.sqs.create_queue(QueueName=name, Attributes=attributes, tags=dict(tags))["QueueUrl"],
+            lambda c: a_text(
+                c.sqs.create_queue(QueueName=name, Attributes=attributes, tags=dict(tags))["QueueUrl"]
+            ),
         )
 
     async def _deleted(self, url: str) -> None:
@@ -254,3 +265,11 @@ class Queues:
         except AwsError as error:
             if error.code not in ABSENT:
                 raise
+
+
+def _no_number(queue: str, name: str, wanted: str, told: Mapping[str, str]) -> Unexpected:
+    return Unexpected(
+        f"unexpected: attribute {name} of queue {queue}: wanted {wanted}, got {told.get(name)!r}",
+        queue=queue,
+        attribute=name,
+    )

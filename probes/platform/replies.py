@@ -100,7 +100,7 @@ class Reply:
             return self.failure
         try:
             value = json.loads(self.text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return _words(self.text.strip())
         said = value.get("message") if isinstance(value, dict) else None
         return said if isinstance(said, str) else _short(self.text)

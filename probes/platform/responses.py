@@ -3,15 +3,18 @@
 import asyncio
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from probes.platform.aws import Aws
+from probes.platform.aws import Aws, a_text
 from probes.platform.commands import Response
 from synthetics.errors import Unexpected
 
 if TYPE_CHECKING:
-    from mypy_boto3_sqs.type_defs import MessageTypeDef
+    from mypy_boto3_sqs.type_defs import ReceiveMessageResultTypeDef
+
+_LONGEST_SHOWN = 200
 
 
 class Responses:
@@ -67,32 +70,30 @@ class Responses:
 
     async def _receive(self) -> None:
         name = queue_name(self._url)
-        answer = await self._aws.call(
+        messages = await self._aws.call(
             "sqs:ReceiveMessage",
             name,
-            lambda c: c.polling.receive_message(
-                QueueUrl=self._url, MaxNumberOfMessages=10, WaitTimeSeconds=self._wait
+            lambda c: received(
+                c.polling.receive_message(
+                    QueueUrl=self._url, MaxNumberOfMessages=10, WaitTimeSeconds=self._wait
+                )
             ),
             polls=True,
         )
-        messages = answer.get("Messages", [])
-        self._received(
-            name, messages
-        )  # before any is deleted: what cannot be deleted was received all the same
+        self._received(name, messages)  # before any is deleted: what cannot be was received all the same
         for message in messages:
-            handle = message["ReceiptHandle"]
+            handle = message.handle
             await self._aws.call(
                 "sqs:DeleteMessage",
                 name,
                 lambda c, handle=handle: c.sqs.delete_message(QueueUrl=self._url, ReceiptHandle=handle),  # type: ignore[misc]
             )
 
-    def _received(self, queue: str, messages: Sequence["MessageTypeDef"]) -> None:
+    def _received(self, queue: str, messages: Sequence["Message"]) -> None:
         for message in messages:
-            message_id = message.get("MessageId", message["ReceiptHandle"])
-            if message_id not in self._seen:
-                self._seen.add(message_id)
-                self._keep(queue, message.get("Body", ""))
+            if message.id not in self._seen:
+                self._seen.add(message.id)
+                self._keep(queue, message.body)
 
     def _keep(self, queue: str, body: str) -> None:
         try:
@@ -112,10 +113,31 @@ def _told(poll: asyncio.Task[None]) -> None:
         poll.exception()
 
 
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message as it came from a queue; by `handle` it is deleted."""
+
+    id: str
+    handle: str
+    body: str
+
+
+def received(answer: "ReceiveMessageResultTypeDef") -> list[Message]:
+    """The messages of an answer to ReceiveMessage, picked where what is missing is AWS's fault."""
+    return [
+        Message(
+            a_text(message.get("MessageId", message["ReceiptHandle"])),
+            a_text(message["ReceiptHandle"]),
+            a_text(message.get("Body", "")),
+        )
+        for message in answer.get("Messages", [])
+    ]
+
+
 def _command_of(body: str) -> str | None:
     try:
         told = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     named = told.get("commandId") if isinstance(told, dict) else None
     return named if isinstance(named, str) else None
@@ -130,7 +152,7 @@ def read_response(queue: str, body: str) -> Response:
     """A message of an output queue (contract §4.4). Raises Unexpected naming the member that is wrong."""
     try:
         told = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         told = None
     if not isinstance(told, dict):
         raise Unexpected(f"unexpected: message on {queue}: wanted a JSON object, got {body[:200]!r}", body=body)
@@ -141,7 +163,7 @@ def read_response(queue: str, body: str) -> Response:
             return None
         if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
             raise Unexpected(
-                f"unexpected: message on {queue}: wanted {name!r} as {wanted}, got {value!r}", body=body
+                f"unexpected: message on {queue}: wanted {name!r} as {wanted}, got {_shown(value)}", body=body
             )
         return value
 
@@ -175,5 +197,10 @@ def _instant(queue: str, value: object) -> datetime:
         return datetime.fromtimestamp(float(str(value)) / 1000, UTC)
     except (ValueError, OverflowError, OSError):
         raise Unexpected(
-            f"unexpected: message on {queue}: wanted 'timestamp' as epoch milliseconds, got {value!r}"
+            f"unexpected: message on {queue}: wanted 'timestamp' as epoch milliseconds, got {_shown(value)}"
         ) from None
+
+
+def _shown(value: object) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= _LONGEST_SHOWN else shown[:_LONGEST_SHOWN] + "…"

@@ -31,6 +31,10 @@ _KINDS = {
     "NULL": "null",
 }
 _LONGEST_SHOWN = 120
+#: DynamoDB's numbers reach from 1E-130 to 9.9E+125.
+_MOST_DIGITS = 130
+#: What reading a value raises that is not what its type says.
+_UNREADABLE = (AttributeError, TypeError, ValueError, ArithmeticError, RecursionError)
 #: Older words for a container's states (contract §3.3).
 _OLDER_STATES = {"terminating": "stopping", "terminated": "stopped"}
 
@@ -64,9 +68,10 @@ class Attributes:
         name, kind, value = self._first((name,))
         if kind in ("", "NULL"):
             return None
-        if kind != "N":
+        number = _number(value) if kind == "N" else None
+        if number is None:
             raise self.wrong(name, "a number (N)", self._shown(kind, value))
-        return Decimal(str(value))
+        return number
 
     def maybe_instant(self, name: str, *, unit: int = 1000) -> datetime | None:
         """An instant in epoch milliseconds (`unit=1`: seconds), None if it is not there."""
@@ -80,31 +85,34 @@ class Attributes:
             return self.maybe_instant(name)
         try:
             instant = datetime.fromisoformat(str(value))
-        except ValueError:
+            return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
+        except (ValueError, OverflowError):
             raise self.wrong(name, "an ISO 8601 time (S) or a number (N)", self._shown(kind, value)) from None
-        return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
     def maybe_map(self, name: str) -> dict[str, object]:
         """A map, empty if it is not there. Raises Unexpected for any other type."""
         name, kind, value = self._first((name,))
         if kind in ("", "NULL"):
             return {}
-        if kind != "M":
-            raise self.wrong(name, "a map (M)", self._shown(kind, value))
-        read = TypeDeserializer()
-        return {str(inner): read.deserialize(typed) for inner, typed in value.items()}
+        try:
+            if kind == "M":
+                read = TypeDeserializer()
+                return {str(inner): read.deserialize(typed) for inner, typed in value.items()}
+        except _UNREADABLE:
+            pass  # a map of what no map can hold
+        raise self.wrong(name, "a map (M)", self._shown(kind, value))
 
     def _first(self, names: tuple[str, ...]) -> tuple[str, str, Any]:
         for name in names:
             if name in self._item:
-                kind, value = next(iter(self._item[name].items()))
+                kind, value = _typed(self._item[name])
                 return name, kind, value
         return names[0], "", None
 
     def _instant(self, name: str, number: Decimal, unit: int) -> datetime:
         try:
             return datetime.fromtimestamp(float(number / unit), UTC)
-        except (ValueError, OverflowError, OSError):
+        except (ValueError, ArithmeticError, OSError):
             wanted = "epoch milliseconds" if unit == 1000 else "epoch seconds"
             raise self.wrong(name, f"{wanted} (N)", str(number)) from None
 
@@ -140,8 +148,8 @@ def marks(item: Stored) -> Marks:
     """The row's ids. What is no text counts as not there: those who remove a row must be able to read any."""
 
     def text(*names: str) -> str | None:
-        found = (item[name].get("S") for name in names if name in item)
-        return next((value for value in found if isinstance(value, str) and value), None)
+        found = (_typed(item[name]) for name in names if name in item)
+        return next((value for kind, value in found if kind == "S" and isinstance(value, str) and value), None)
 
     urls = (text(name) for name in ("inputQueueUrl", "outputQueueUrl", "dlqUrl", "dlqQueueUrl"))
     return Marks(
@@ -156,7 +164,7 @@ def marks(item: Stored) -> Marks:
 
 def is_stub(item: Stored) -> bool:
     """A session row without a state, which a keepalive on a composite table may leave behind (Q2)."""
-    return "status" not in item and item.get("userId", {}).get("S") == "*"
+    return "status" not in item and _typed(item.get("userId")) == ("S", "*")
 
 
 def session(table: str, key_names: tuple[str, ...], item: Stored, *, now: datetime | None = None) -> SessionRow:
@@ -235,7 +243,7 @@ def tracking(table: str, item: Stored) -> TrackingRow:
     return TrackingRow(
         container_id=read.text("containerId"),
         created_at=created,
-        key={name: item[name] for name in ("containerId", "createdAt")},
+        key=key_of(table, item, ("containerId", "createdAt")),
         input_queue_url=read.maybe_text("inputQueueUrl"),
         output_queue_url=read.maybe_text("outputQueueUrl"),
         dlq_url=read.maybe_text("dlqQueueUrl", "dlqUrl"),
@@ -249,8 +257,9 @@ def tracking(table: str, item: Stored) -> TrackingRow:
 
 def lapsed(item: Stored, now: datetime) -> bool:
     """Whether the row's `ttl` is past: it counts as expired, though DynamoDB deletes it only later."""
-    told = item.get("ttl", {}).get("N")
-    return told is not None and float(told) <= now.timestamp()
+    kind, told = _typed(item.get("ttl"))
+    number = _number(told) if kind == "N" else None
+    return number is not None and number <= Decimal(now.timestamp())
 
 
 #: A platform that writes something new each time must not fill the memory of a service that runs for months.
@@ -263,5 +272,36 @@ def _known(kind: str, states: frozenset[str], status: str) -> str:
 
 
 def _key(item: Stored, name: str) -> str:
-    typed = item.get(name, {})
-    return str(next(iter(typed.values()), "without a key"))
+    kind, value = _typed(item.get(name))
+    return str(value)[:_LONGEST_SHOWN] if kind else "without a key"
+
+
+def key_of(table: str, item: Stored, names: tuple[str, ...]) -> Stored:
+    """The item's own key, as it is stored. Raises Unexpected where it lacks a part of it."""
+    for name in names:
+        if name not in item:
+            shown = _key(item, names[0])
+            raise Attributes(table, shown, item).wrong(name, "a part of the key", "no such attribute")
+    return {name: item[name] for name in names}
+
+
+def text_of(table: str, item: Stored, name: str) -> str:
+    """One text of an item. Raises Unexpected where it is none."""
+    return Attributes(table, _key(item, name), item).text(name)
+
+
+def _typed(stored: object) -> tuple[str, Any]:
+    """The type and the value of an attribute; no type where nothing is stored that has one."""
+    if isinstance(stored, Mapping) and stored:
+        kind, value = next(iter(stored.items()))
+        return str(kind), value
+    return "", None
+
+
+def _number(told: object) -> Decimal | None:
+    """A number as DynamoDB keeps them; None for what can be none of its."""
+    try:
+        number = Decimal(str(told))
+    except ArithmeticError:
+        return None
+    return number if number.is_finite() and abs(number.adjusted()) <= _MOST_DIGITS else None

@@ -81,7 +81,7 @@ class Tables:
                 )
         else:
             return None
-        ids = dict.fromkeys(str(item["sessionId"]["S"]) for item in found)
+        ids = dict.fromkeys(rows.text_of(table, item, "sessionId") for item in found)
         read = [await self.session(session_id) for session_id in ids]
         return [row for row in read if row is not None and not row.terminal]
 
@@ -118,7 +118,7 @@ class Tables:
             self._adopted(rows.marks(item))
         self._guard.own("session", session_id)
         for item in found:
-            await items.delete(self._aws, table, {name: item[name] for name in key})
+            await items.delete(self._aws, table, rows.key_of(table, item, key))
         return len(found)
 
     # -- containers --------------------------------------------------------------------------------------
@@ -200,7 +200,7 @@ class Tables:
         if index not in (await self._shapes.of(self._aws, table)).indexes:
             return None
         found = await items.query(self._aws, table, "containerId", container_id, index=index)
-        return [str(item["threadId"]["S"]) for item in found]
+        return [rows.text_of(table, item, "threadId") for item in found]
 
     async def put_mapping(
         self,
@@ -284,7 +284,8 @@ class Tables:
         table = self._settings.queue_tracking_table
         found = await items.query(self._aws, table, "containerId", container_id)
         for item in found:
-            await items.delete(self._aws, table, {name: item[name] for name in ("containerId", "createdAt")})
+            key = rows.key_of(table, item, ("containerId", "createdAt"))
+            await items.delete(self._aws, table, key)
         return len(found)
 
     # -- inside ------------------------------------------------------------------------------------------
@@ -314,7 +315,7 @@ class Tables:
         index = self._settings.session_client_index or (await self._shape()).index_by("clientId")
         if index is not None:
             found = await items.query(self._aws, table, "clientId", client_id, index=index)
-            ids = [str(item["sessionId"]["S"]) for item in found]
+            ids = [rows.text_of(table, item, "sessionId") for item in found]
         else:
             ids = [*self._guard.belongings.named("session")]
             for container in containers:
@@ -339,7 +340,7 @@ class Tables:
             if error.code != "ValidationException":
                 raise
             return []
-        return [str(item["sessionId"]["S"]) for item in found]
+        return [rows.text_of(table, item, "sessionId") for item in found]
 
     def _now(self) -> int:
         return int(self._clock.now().timestamp() * 1000)

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from probes.platform.aws import Aws, AwsClients, AwsError
+from probes.platform.aws import Aws, AwsClients, AwsError, a_text
 from probes.platform.dialects import TaskCountSource
 from probes.platform.guard import Guard, sanitised
 from probes.platform.settings import PlatformSettings
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+#: What the ledger calls an edit service that was given a size.
+SCALE = "scale"
 _PAGE = 100
 _MOST_PAGES = 20
 _HOUR = timedelta(hours=1)
@@ -176,11 +178,16 @@ class Tasks:
         return task
 
     async def scale_edit(self, desired: int) -> None:
-        """Set the edit service's desired count, on an isolated platform only."""
+        """Set the edit service's desired count, on an isolated platform only.
+
+        What is not zero is written down: should we be killed, the sweep scales the service down again.
+        """
         self._guard.alone(f"scale the edit service to {desired}")
         if not 0 <= desired <= self._settings.max_tasks:
             raise ProbeBroken(f"edit tasks: wanted 0 to {self._settings.max_tasks}, got {desired}")
-        service = self._settings.edit_service
+        service, belongings = self._settings.edit_service, self._guard.belongings
+        if desired and (SCALE, service) not in belongings.entered():
+            await belongings.intend(SCALE, service)
         await self._aws.call(
             "ecs:UpdateService",
             service,
@@ -188,6 +195,8 @@ class Tasks:
                 cluster=self._settings.ecs_cluster_arn, service=service, desiredCount=desired
             ),
         )
+        if not desired:
+            await belongings.gone(SCALE, service)
 
     def used(self, now: datetime) -> dict[str, float]:
         """What this run's own tasks have used until `now`, by the names of the price list.
@@ -245,7 +254,7 @@ class Tasks:
 
             def ask(clients: AwsClients, more: dict[str, Any] = more) -> tuple[list[str], str | None]:
                 page = clients.ecs.list_tasks(cluster=cluster, desiredStatus=desired, maxResults=_PAGE, **more)
-                return page["taskArns"], page.get("nextToken")
+                return [a_text(arn) for arn in page["taskArns"]], page.get("nextToken")
 
             page, token = await self._aws.call("ecs:ListTasks", cluster, ask)
             arns += page
@@ -259,10 +268,11 @@ class Tasks:
         for start in range(0, len(arns), _PAGE):
             some = list(arns[start : start + _PAGE])
 
-            def ask(clients: AwsClients, some: list[str] = some) -> list["TaskTypeDef"]:
-                return clients.ecs.describe_tasks(cluster=cluster, tasks=some, include=["TAGS"])["tasks"]
+            def ask(clients: AwsClients, some: list[str] = some) -> list[TaskView]:
+                told = clients.ecs.describe_tasks(cluster=cluster, tasks=some, include=["TAGS"])["tasks"]
+                return [task_view(task) for task in told]
 
-            found += [task_view(told) for told in await self._aws.call("ecs:DescribeTasks", cluster, ask)]
+            found += await self._aws.call("ecs:DescribeTasks", cluster, ask)
         self._met |= {task.arn: task for task in found if self._is_own(task)}
         return found
 
@@ -291,9 +301,9 @@ def task_view(told: "TaskTypeDef") -> TaskView:
     """A task as a value, from DescribeTasks."""
     containers = told.get("containers", [])
     return TaskView(
-        arn=told.get("taskArn", ""),
-        last_status=told.get("lastStatus", "UNKNOWN"),
-        desired_status=told.get("desiredStatus", "UNKNOWN"),
+        arn=a_text(told.get("taskArn", "")),
+        last_status=a_text(told.get("lastStatus", "UNKNOWN")),
+        desired_status=a_text(told.get("desiredStatus", "UNKNOWN")),
         health=told.get("healthStatus"),
         created_at=told.get("createdAt"),
         connectivity_at=told.get("connectivityAt"),

@@ -17,7 +17,7 @@ from probes.platform.queues import Queues
 from probes.platform.removal import Known, Removal
 from probes.platform.settings import PlatformSettings
 from probes.platform.tables import Tables
-from probes.platform.tasks import Tasks
+from probes.platform.tasks import SCALE, Tasks
 from probes.platform.waits import Waits
 from probes.platform.workspace import Workspaces
 from synthetics.contract.context import ProbeContext
@@ -127,6 +127,8 @@ class Webordinary:
         belongings = self.guard.belongings
         if not belongings.entered():
             return
+        if (SCALE, self.settings.edit_service) in belongings.entered():
+            await self.tasks.scale_edit(0)
         for client in sorted({self.client_id, *belongings.clients()}):
             await self.removal.client(client, self.known())
         may_come = {("session", self.mail.client_id)} if self.mail.awaited else set[tuple[str, str]]()

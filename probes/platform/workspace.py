@@ -6,12 +6,12 @@ import shlex
 import shutil
 import signal
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import ParamSpec, Protocol, TypeVar
 
 from probes.platform.dialects import FileCheck, WorkspaceLayout
 from probes.platform.guard import Guard
@@ -21,9 +21,14 @@ from probes.platform.settings import PlatformSettings
 from probes.platform.values import WorkspaceStatus
 from synthetics.errors import PlatformError, ProbeBroken, SettingsError, TimedOut, Unexpected
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
 #: In place of a branch's name: the commits of all of them.
 EVERY_BRANCH = "--all"
 
+#: Bytes: what git may say at most.
+_MOST_OUTPUT = 8 * 1024 * 1024
 _LISTING = ("ls-tree", "-r", "--name-only", "--full-tree")
 
 
@@ -118,10 +123,7 @@ class Workspaces:
         if self._settings.file_check is not FileCheck.EFS_MOUNT or root is None:
             return
         directory = root / client_id
-        try:
-            await asyncio.to_thread(_remove_tree, directory)
-        except OSError as error:
-            raise PlatformError(f"workspace {directory}: cannot be removed: {error.strerror}") from error
+        await _on_mount(directory, self._settings.exec_timeout, "removed", _remove_tree, directory)
 
 
 class EfsMount:
@@ -147,13 +149,11 @@ class EfsMount:
         file = (self._directory / path.lstrip("/")).resolve()
         if not file.is_relative_to(self._directory.resolve()):
             raise ProbeBroken(f"{path!r} leads out of the workspace")
-        try:
-            await asyncio.to_thread(file.write_text, text)
-        except OSError as error:
-            raise PlatformError(f"workspace {self._directory}: {path}: {error.strerror}") from error
+        await _on_mount(file, self._timeout, "written", file.write_text, text)
 
     async def exists(self, path: str) -> bool:
-        return await asyncio.to_thread((self._directory / path.lstrip("/")).is_file)
+        file = self._directory / path.lstrip("/")
+        return await _on_mount(file, self._timeout, "looked at", file.is_file)
 
     async def files(self, branch: str) -> list[str]:
         return sorted((await self._git(*_LISTING, branch)).splitlines())
@@ -167,7 +167,8 @@ class EfsMount:
         return WorkspaceStatus(branch, tuple(changes))
 
     async def _git(self, *arguments: str) -> str:
-        if not await asyncio.to_thread(self._directory.is_dir):
+        directory = self._directory
+        if not await _on_mount(directory, self._timeout, "looked at", directory.is_dir):
             raise Unexpected(f"unexpected: workspace {self._directory}: wanted a directory, got nothing")
         return await git(("-C", str(self._directory), *arguments), self._timeout, owned=self._directory)
 
@@ -290,6 +291,19 @@ class GitRemote:
             await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
 
 
+async def _on_mount(
+    where: Path, timeout: timedelta, done: str, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs
+) -> R:
+    """What comes of a call to a file system that may hang, as mounts do. Raises PlatformError, TimedOut."""
+    try:
+        async with asyncio.timeout(timeout.total_seconds()):
+            return await asyncio.to_thread(call, *args, **kwargs)
+    except TimeoutError:
+        raise TimedOut(f"{where}: could not be {done} within {timeout.total_seconds():g} s") from None
+    except OSError as error:
+        raise PlatformError(f"{where}: cannot be {done}: {error.strerror}") from error
+
+
 async def git(arguments: Sequence[str], timeout: timedelta, *, owned: Path | None = None) -> str:
     """What git prints. `owned` is a directory to be read whoever owns it. Raises PlatformError, TimedOut."""
     process = await asyncio.create_subprocess_exec(
@@ -303,7 +317,8 @@ async def git(arguments: Sequence[str], timeout: timedelta, *, owned: Path | Non
     )
     try:
         async with asyncio.timeout(timeout.total_seconds()):
-            output, said = await process.communicate()
+            output, said = await asyncio.gather(_up_to(process.stdout), _up_to(process.stderr))
+            await process.wait()
     except TimeoutError:
         raise TimedOut(f"git {' '.join(arguments)}: not done within {timeout.total_seconds():g} s") from None
     finally:
@@ -316,6 +331,17 @@ async def git(arguments: Sequence[str], timeout: timedelta, *, owned: Path | Non
         told = said.decode("utf-8", "replace").strip()
         raise PlatformError(f"git {' '.join(arguments)}: {told or f'exit code {process.returncode}'}")
     return output.decode("utf-8", "replace")
+
+
+async def _up_to(stream: asyncio.StreamReader | None) -> bytes:
+    """All that comes. Raises PlatformError where that is more than anybody would read."""
+    assert stream is not None
+    output = bytearray()
+    while piece := await stream.read(65536):
+        output += piece
+        if len(output) > _MOST_OUTPUT:
+            raise PlatformError(f"git says more than {_MOST_OUTPUT // (1024 * 1024)} MiB")
+    return bytes(output)
 
 
 def _unwritable(way: FileCheck) -> ProbeBroken:

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final, Protocol
-from uuid import UUID
 
 import structlog
 from tenacity import RetryCallState, Retrying, wait_random_exponential
@@ -26,6 +25,9 @@ _LEASE: Final = timedelta(minutes=2)
 _WITHIN: Final = timedelta(minutes=1)
 _BACKOFF: Final = wait_random_exponential(multiplier=4, max=900)
 REMIND_EVERY: Final = timedelta(minutes=1)
+#: An end is told again for a while: the receiver's clock may be behind ours, or an alarm of another process's
+#: reminder may have crossed it on the way.
+REMIND_OF_ENDS: Final = timedelta(minutes=15)
 
 DELIVERED, RETRIED, GIVEN_UP = "delivered", "retried", "given_up"
 
@@ -153,16 +155,12 @@ class Delivery(Background):
         self._reminded = now
         for name, notifier in self._notifiers.items():
             async with self._database.transaction() as connection:
-                told = [Message.parse(payload) for payload in await notices.still_open(connection, name)]
+                last = await notices.told_last(connection, name, lately=REMIND_OF_ENDS)
+            told = [Message.parse(payload) for payload in last]
             if not told:
                 continue
             try:
                 await notifier.remind(told, now=self._clock.now())
-                # What another process has told to be over meanwhile must not be left open by this reminder.
-                async with self._database.transaction() as connection:
-                    over = await notices.is_over(connection, name, [UUID(message.incident) for message in told])
-                if over:
-                    await notifier.remind([Message.parse(payload) for payload in over], now=self._clock.now())
             except DeliveryError as error:
                 log.warning("reminder.rejected", notifier=name, incidents=len(told), error=str(error))
 

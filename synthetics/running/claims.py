@@ -15,6 +15,11 @@ from synthetics.store.engine import Database
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
+#: A tick that cannot be claimed in this time is better missed than late.
+_PATIENCE = timedelta(seconds=10)
+#: A heartbeat that is not through in a third of the lease is tried again; but not sooner than this.
+_SHORTEST = timedelta(seconds=1)
+
 
 class Claims(Background):
     """This worker's claims, with one heartbeat for all of them.
@@ -31,7 +36,7 @@ class Claims(Background):
 
     async def claim(self, key: RunKey, *, tag: str, interrupt: Interrupt, confirms: UUID | None = None) -> bool:
         """True if this worker, and no other, is to run this. Raises StoreError when that cannot be known."""
-        async with self._database.transaction() as connection:
+        async with self._database.transaction(within=_PATIENCE) as connection:
             won = await runs.claim(
                 connection, key, worker=self._worker, lease=self._lease, tag=tag, confirms=confirms
             )
@@ -60,7 +65,7 @@ class Claims(Background):
         asked = self.held()
         if not asked:
             return
-        async with self._database.transaction() as connection:
+        async with self._database.transaction(within=max(self._lease / 3, _SHORTEST)) as connection:
             kept = await runs.heartbeat(connection, list(asked), worker=self._worker, lease=self._lease)
         for run_id in asked.keys() - kept:
             if run_id in self._held:  # not merely finished while we asked

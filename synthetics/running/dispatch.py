@@ -23,6 +23,8 @@ from synthetics.store.engine import Database
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
+#: What looking into the database before a start may take, beside the wait for a slot.
+_LONGEST_LOOK = timedelta(seconds=15)
 STILL_RUNNING = "skipped: the run before it was still going on"
 
 
@@ -91,6 +93,12 @@ class Dispatch:
             return None
         if key.trigger is Trigger.SCHEDULE and (reason := await self._skipped(probe, key)):
             await self.miss(key, reason)
+            return None
+        stood_still = timedelta(seconds=self._clock.monotonic() - asked) - patience
+        if key.trigger is Trigger.SCHEDULE and stood_still > _LONGEST_LOOK:
+            await self.miss(
+                key, f"too late: this worker or its database stood still for {stood_still.seconds} s"
+            )
             return None
         tag, interrupt = new_tag(), Interrupt()
         if self._stopping.is_set() or not await self._claims.claim(key, tag=tag, interrupt=interrupt):

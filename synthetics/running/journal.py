@@ -3,6 +3,8 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import ParamSpec, Protocol, Self, TypeVar
 
 import structlog
@@ -66,6 +68,7 @@ class Journal(Background):
         self._refused: deque[Finished] = deque()
         self._spooling = asyncio.Lock()
         self._flushing = asyncio.Lock()
+        self._disk = ThreadPoolExecutor(1, thread_name_prefix="spool")
 
     async def __aenter__(self) -> Self:
         await self._adopt()
@@ -79,6 +82,7 @@ class Journal(Background):
         if len(self._spool):
             log.warning("spool.left", entries=len(self._spool), next="recorded when a worker starts here")
         await self._on_disk(self._spool.close)
+        self._disk.shutdown()
 
     @property
     def waiting(self) -> int:
@@ -179,9 +183,13 @@ class Journal(Background):
             log.error("spool.failed", error=str(error), doing="looking for what others left")
 
     async def _on_disk(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """One thing at a time is done with the spool, in a thread: the disk may take its time."""
+        """One thing at a time is done with the spool, in a thread: the disk may take its time.
+
+        In a thread of its own: the others may all be waiting for a resolver or a mount that hangs.
+        """
         async with self._spooling:
-            return await asyncio.to_thread(call, *args, **kwargs)
+            todo = partial(call, *args, **kwargs)
+            return await asyncio.get_running_loop().run_in_executor(self._disk, todo)
 
     def _tell(self) -> None:
         self._watching.runs_waiting(self.waiting)

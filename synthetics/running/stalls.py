@@ -24,15 +24,18 @@ class LoopWatch(Background):
     def __init__(self, told: Callable[[float], None] = lambda seconds: None) -> None:
         self._told = told
         self._stalls: deque[tuple[float, float]] = deque(maxlen=_KEPT)
+        self._due: float | None = None
 
     def longest_since(self, instant: float) -> timedelta:
-        """The longest stall that ended after this monotonic instant."""
+        """The longest stall that ended after this monotonic instant, or has only just ended."""
         longest = max((stall for ended, stall in self._stalls if ended > instant), default=0.0)
-        return timedelta(seconds=longest)
+        # Whoever asks may be let go on before we are: after a process was suspended, all are due at once.
+        overdue = 0.0 if self._due is None else time.monotonic() - self._due
+        return timedelta(seconds=max(longest, overdue if overdue > _WORTH_KEEPING else 0.0))
 
     async def _live(self) -> None:
         while True:
-            due = time.monotonic() + _BEAT
+            self._due = due = time.monotonic() + _BEAT
             await asyncio.sleep(_BEAT)
             now = time.monotonic()
             if now - due > _WORTH_KEEPING:

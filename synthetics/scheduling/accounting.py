@@ -10,6 +10,7 @@ import structlog
 from synthetics.clock import Clock
 from synthetics.model.run import RunKey
 from synthetics.scheduling.catalogue import Scheduled
+from synthetics.scheduling.charge import Charge
 from synthetics.store import runs
 from synthetics.store.engine import Database
 
@@ -31,11 +32,19 @@ class Accounting:
     """Fills the gaps of the grid. Any number of workers may do it at once: a tick has one row."""
 
     def __init__(
-        self, database: Database, *, plan: Sequence[Scheduled], clock: Clock, location: str, worker: str
+        self,
+        database: Database,
+        *,
+        plan: Sequence[Scheduled],
+        clock: Clock,
+        location: str,
+        worker: str,
+        charge: Charge | None = None,
     ) -> None:
         self._database = database
         self._plan = plan
         self._clock = clock
+        self._charge = charge
         self._location = location
         self._worker = worker
         self._until: dict[str, datetime] = {}
@@ -54,7 +63,10 @@ class Accounting:
         """Note every tick that can no longer start and has no row; how many there were. Raises StoreError."""
         noted = 0
         for scheduled in self._plan:
-            noted += await self._of(scheduled)
+            if self._charge is None or await self._charge.of(scheduled.name):
+                noted += await self._of(scheduled)
+            else:
+                self._until.pop(scheduled.name, None)  # what is on record by then may lie on another grid
         return noted
 
     async def _of(self, scheduled: Scheduled) -> int:
@@ -77,13 +89,16 @@ class Accounting:
         return AWAY if any(since <= key.tick <= until for since, until in self._outages) else NOBODY
 
     async def _since(self, scheduled: Scheduled) -> datetime:
+        longest_ago = self._clock.now() - _LONGEST_GAP
         known = self._until.get(scheduled.name)
         if known is not None:
-            return known
+            return max(known, longest_ago)
         async with self._database.transaction() as connection:
             oldest = await runs.first_tick(connection, scheduled.name, self._location)
             newest = await runs.last_tick(connection, scheduled.name, self._location)
         if oldest is None or newest is None:
             return self._started
+        if scheduled.grid.at_or_before(newest) != newest:  # the interval is another since then
+            return max(newest, longest_ago)
         look_back = min(_LOOK_BACK, _LOOK_BACK_TICKS * scheduled.grid.every)
-        return max(oldest, newest - look_back, self._clock.now() - _LONGEST_GAP)
+        return max(oldest, newest - look_back, longest_ago)

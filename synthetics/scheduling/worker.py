@@ -29,12 +29,15 @@ from synthetics.running.runner import Runner
 from synthetics.running.sweep import Sweep
 from synthetics.scheduling.accounting import Accounting
 from synthetics.scheduling.catalogue import Scheduled
+from synthetics.scheduling.charge import Charge
 from synthetics.scheduling.scheduler import Scheduler
+from synthetics.scheduling.timekeeping import SharedClock
 from synthetics.settings import CostSettings, RetentionSettings, WorkerSettings
 from synthetics.store import partitions
 from synthetics.store.engine import Database
 from synthetics.store.retention import retire
 from synthetics.store.spool import Spool
+from synthetics.version import __version__
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -68,7 +71,10 @@ class Told(RequestMeter, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a worker is given; `spool` keeps what waits for the database; without `judge` runs are only kept."""
+    """What a worker is given; `spool` keeps what waits for the database, `version` is that of the code.
+
+    Without `judge` runs are only kept.
+    """
 
     database: Database
     platform: Platform
@@ -81,6 +87,7 @@ class Surroundings:
     retention: RetentionSettings
     costs: CostSettings
     judge: Judging | None = None
+    version: str = __version__
 
 
 class Worker:
@@ -100,17 +107,29 @@ class Worker:
         """Run every due tick of the plan until `stop` is set, then drain."""
         given = self._given
         due = [scheduled for scheduled in plan if scheduled.enabled]
+        clock = SharedClock(given.clock)
+        charge = Charge(
+            given.database,
+            plan=plan,
+            version=given.version,
+            location=given.settings.location,
+            worker=given.name,
+            clock=clock,
+        )
         scheduler = Scheduler(
             plan=due,
             dispatch=self.dispatch,
             accounting=Accounting(
                 given.database,
                 plan=due,
-                clock=given.clock,
+                clock=clock,
                 location=given.settings.location,
                 worker=given.name,
+                charge=charge,
             ),
-            clock=given.clock,
+            charge=charge,
+            database=given.database,
+            clock=clock,
             location=given.settings.location,
             lateness=given.told.tick_lateness,
         )
@@ -119,7 +138,7 @@ class Worker:
             asyncio.create_task(self._look_for_orphans_for_ever(), name="orphans"),
             asyncio.create_task(self._keep_months_for_ever(), name="months"),
         ]
-        scheduler.start()
+        await scheduler.start()
         log.info("worker.started", worker=given.name, probes=[scheduled.name for scheduled in due])
         try:
             await stop.wait()
@@ -171,8 +190,11 @@ class Worker:
             await asyncio.sleep(pause.total_seconds())
 
     async def _keep_months(self) -> None:
-        """Make the months to come, and retire those that are too old."""
-        given, now = self._given, self._given.clock.now()
+        """Make the months to come, and retire those that are too old.
+
+        By the database's clock: a worker whose own is a year ahead must not drop a year's history.
+        """
+        given, now = self._given, await self._given.database.now()
         made = await partitions.make_ahead(given.database, now)
         if made:
             log.info("partitions.made", partitions=made)

@@ -4,13 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from synthetics.contract.probe import Probe
+from synthetics.store import workers
 from synthetics.store.storable import seconds
 from synthetics.store.tables import probes
+
+_LOCK_KEY = 7_310_031_190_554_320_015
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +24,16 @@ class Published:
     enabled: bool = True
 
 
-async def publish(connection: AsyncConnection, catalogue: Sequence[Published], *, version: str) -> None:
+async def publish(connection: AsyncConnection, catalogue: Sequence[Published], *, version: str) -> bool:
     """Make the stored catalogue this one: known probes are renewed, those that are not in it retired.
 
-    `version` is that of the code. Retired probes keep their row, because their history needs it.
+    `version` is that of the code. While a worker of a newer one is there its catalogue stays, and this returns
+    False. Retired probes keep their row, because their history needs it.
     """
+    await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
+    newest = await workers.newest(connection)
+    if newest is not None and workers.order(newest) > workers.order(version):
+        return False
     for row in sorted((_row(entry, version) for entry in catalogue), key=lambda row: str(row["name"])):
         statement = upsert(probes).values(row)
         renewed = {**row, "published_at": func.now(), "retired_at": None}
@@ -35,6 +43,32 @@ async def publish(connection: AsyncConnection, catalogue: Sequence[Published], *
         .where(probes.c.name.not_in([entry.probe.name for entry in catalogue]), probes.c.retired_at.is_(None))
         .values(retired_at=func.now())
     )
+    return True
+
+
+async def introduce(connection: AsyncConnection, catalogue: Sequence[Published], *, version: str) -> None:
+    """Add what the stored catalogue lacks, and change nothing in it: for those who are not in charge."""
+    for entry in catalogue:
+        await connection.execute(upsert(probes).values(_row(entry, version)).on_conflict_do_nothing())
+
+
+async def unchanged(connection: AsyncConnection, catalogue: Sequence[Published]) -> frozenset[str]:
+    """The names of those that the stored catalogue declares just so, whichever version published them."""
+    found = await connection.execute(select(probes).where(probes.c.retired_at.is_(None)))
+    stored = {row.name: dict(row._mapping) for row in found}
+    same = set()
+    for entry in catalogue:
+        own = _row(entry, "")
+        there = stored.get(entry.probe.name)
+        if there is not None and all(there[name] == own[name] for name in own.keys() - {"version"}):
+            same.add(entry.probe.name)
+    return frozenset(same)
+
+
+async def published_by(connection: AsyncConnection) -> frozenset[str]:
+    """The versions whose declarations the catalogue holds."""
+    found = await connection.scalars(select(probes.c.version).where(probes.c.retired_at.is_(None)).distinct())
+    return frozenset(found)
 
 
 def _row(entry: Published, version: str) -> dict[str, Any]:

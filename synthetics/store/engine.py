@@ -1,8 +1,9 @@
 """The way to Postgres: connections, transactions, and one kind of error for everything that is in the way."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import URL, NullPool, make_url, text
@@ -24,9 +25,12 @@ _SCHEMES = ("postgres", "postgresql", "postgresql+psycopg")
 _FIRST_PAUSE = timedelta(milliseconds=200)
 _LONGEST_PAUSE = timedelta(seconds=5)
 _POOL_WAIT_SECONDS = 10
+#: Longer than a statement may take.
+LONGEST = timedelta(seconds=40)
 
-#: Moments come back in UTC; no statement of the service needs longer, and one that hangs must end.
-_OPTIONS: Final = "-c timezone=UTC -c statement_timeout=30s"
+#: Moments come back in UTC; no statement of the service needs longer, and one that hangs must end. A worker
+#: that is suspended in the middle of a transaction must not hold up the others.
+_OPTIONS: Final = "-c timezone=UTC -c statement_timeout=30s -c idle_in_transaction_session_timeout=30s"
 
 #: A server that vanished without a word is given up after seconds, not after the kernel's quarter of an hour.
 _CONNECT_DEFAULTS: Final[dict[str, str | tuple[str, ...]]] = {
@@ -97,9 +101,17 @@ class Database:
         return in_words(self.url)
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncConnection]:
-        """A connection in a transaction: committed when the block ends, rolled back if it raises."""
-        async with self._opened(self._pooled) as connection, connection.begin():
+    async def transaction(self, *, within: timedelta = LONGEST) -> AsyncIterator[AsyncConnection]:
+        """A connection in a transaction: committed when the block ends, rolled back if it raises.
+
+        A block that is not through `within` this time is given up: a server that was suspended says nothing,
+        and its machine goes on to confirm every packet.
+        """
+        async with (
+            self._in_time(within),
+            self._opened(self._pooled) as connection,
+            connection.begin(),
+        ):
             yield connection
 
     @asynccontextmanager
@@ -112,6 +124,12 @@ class Database:
         """Return if the database answers. Raises StoreError."""
         async with self.transaction() as connection:
             await connection.execute(text("SELECT 1"))
+
+    async def now(self) -> datetime:
+        """The moment, by the database's clock, which all workers share. Raises StoreError."""
+        async with self.transaction() as connection:
+            told: datetime = (await connection.execute(text("SELECT clock_timestamp()"))).scalar_one()
+            return told
 
     async def wait_until_up(self, clock: Clock, tell: Callable[[str], None]) -> None:
         """Return once the database answers; each try that failed is told, with the time of the next."""
@@ -136,6 +154,17 @@ class Database:
         with self._border():
             async with engine.connect() as connection:
                 yield connection
+
+    @asynccontextmanager
+    async def _in_time(self, within: timedelta) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(within.total_seconds()) as limit:
+                yield
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            said = f"database {self.where} did not answer within {within.total_seconds():g} s"
+            raise StoreError(said) from None
 
     @contextmanager
     def _border(self) -> Iterator[None]:

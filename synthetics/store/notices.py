@@ -17,6 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from synthetics.store.storable import storable, storable_text
 from synthetics.store.tables import incidents, notices
 
+#: Nobody is reminded of what was told before that and is over.
+_LONG_AGO = timedelta(days=2)
+
 
 @dataclass(frozen=True, slots=True)
 class Notice:
@@ -164,33 +167,24 @@ async def give_up_overdue(connection: AsyncConnection, *, after: timedelta) -> l
     return [(row.notifier, row.id) for row in given_up]
 
 
-async def is_over(connection: AsyncConnection, notifier: str, ids: Collection[UUID]) -> list[Mapping[str, Any]]:
-    """What this notifier has told last of those of these incidents of which that was not an alarm."""
+async def told_last(
+    connection: AsyncConnection, notifier: str, *, lately: timedelta
+) -> list[Mapping[str, Any]]:
+    """What this notifier told last of every incident, where that was an alarm, or was told within `lately`."""
     newest = (
-        select(notices.c.payload, notices.c.alarming)
+        select(notices.c.payload, notices.c.alarming, notices.c.delivered_at, incidents.c.resolved_at)
         .ext(distinct_on(notices.c.incident_id))
+        .join(incidents, incidents.c.id == notices.c.incident_id)
         .where(
             notices.c.notifier == notifier,
-            notices.c.incident_id.in_(ids),
-            notices.c.delivered_at.is_not(None),
+            or_(incidents.c.resolved_at.is_(None), notices.c.created_at > func.now() - _LONG_AGO),
         )
         .order_by(notices.c.incident_id, notices.c.transition_id.desc())
         .subquery()
     )
-    return list(await connection.scalars(select(newest.c.payload).where(~newest.c.alarming)))
-
-
-async def still_open(connection: AsyncConnection, notifier: str) -> list[Mapping[str, Any]]:
-    """What this notifier told last of every incident that is open and that it has told of."""
-    newest = (
-        select(notices.c.incident_id, notices.c.payload, notices.c.alarming, notices.c.delivered_at)
-        .ext(distinct_on(notices.c.incident_id))
-        .join(incidents, incidents.c.id == notices.c.incident_id)
-        .where(notices.c.notifier == notifier, incidents.c.resolved_at.is_(None))
-        .order_by(notices.c.incident_id, notices.c.transition_id.desc())
-        .subquery()
-    )
-    chosen = select(newest.c.payload).where(newest.c.alarming, newest.c.delivered_at.is_not(None))
+    is_open = newest.c.alarming & newest.c.resolved_at.is_(None)
+    is_new = ~newest.c.alarming & (newest.c.delivered_at > func.now() - lately)
+    chosen = select(newest.c.payload).where(newest.c.delivered_at.is_not(None), or_(is_open, is_new))
     return list(await connection.scalars(chosen))
 
 

@@ -28,6 +28,7 @@ _COPY_PARTS = (
 _LOCK_TIMEOUT = "2s"
 #: Copying a month's failures may take longer than any other statement of the service.
 _STATEMENT_TIMEOUT = "10min"
+_LONGEST = timedelta(hours=1)
 _BATCH = 5_000
 _MOST_BATCHES = 200
 
@@ -78,7 +79,7 @@ def _read(names: Sequence[str]) -> Iterator[tuple[datetime, datetime]]:
 
 
 async def _drop(database: Database, month: datetime) -> None:
-    async with database.transaction() as connection:
+    async with database.transaction(within=_LONGEST) as connection:
         await _patiently(connection)
         for table in MONTHLY:
             await connection.execute(text(f"DROP TABLE IF EXISTS {partition_name(table, month)}"))
@@ -86,7 +87,7 @@ async def _drop(database: Database, month: datetime) -> None:
 
 async def _thin(database: Database, start: datetime, end: datetime) -> bool:
     """Leave only the failures of this month; False if that was done before."""
-    async with database.transaction() as connection:
+    async with database.transaction(within=_LONGEST) as connection:
         await _patiently(connection)
         if await _is_thinned(connection, start):
             return False

@@ -158,6 +158,12 @@ async def close_abandoned(connection: AsyncConnection, *, settled: bool = False)
     closed before the server has been up for one lease: nobody could renew theirs while it was away.
     """
     lease = runs.c.lease_until - runs.c.heard_at
+    # Nobody can have been heard of in the future: the database's clock was set back, and the lease begins anew.
+    await connection.execute(
+        update(runs)
+        .where(runs.c.outcome.is_(None), runs.c.heard_at > func.now())
+        .values(heard_at=func.now(), lease_until=func.now() + lease)
+    )
     settling = func.pg_postmaster_start_time() + lease >= func.now()
     lost = (
         select(runs.c.id, runs.c.tick)

@@ -271,6 +271,15 @@ watch = Table(
     Column("heard_at", MOMENT, nullable=False),
 )
 
+workers = Table(
+    "workers",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("location", Text, nullable=False),
+    Column("version", Text, nullable=False, doc="of its code"),
+    Column("heard_at", MOMENT, nullable=False, server_default=func.now()),
+)
+
 tokens = Table(
     "tokens",
     metadata,

@@ -183,7 +183,9 @@ async def test_a_process_leaves_what_it_does_not_know_to_others(office: Office) 
     assert office.counted.outcomes == [("on-call", "given_up")]
 
 
-async def test_those_who_forget_are_reminded_of_what_is_open_and_of_nothing_else(office: Office) -> None:
+async def test_those_who_forget_are_reminded_of_what_is_open_and_of_what_has_lately_ended(
+    office: Office,
+) -> None:
     ears = Ears()
     await office.court.keep(*outage(tick(8)))
     await office.delivery({"on-call": ears}).once()
@@ -192,7 +194,13 @@ async def test_those_who_forget_are_reminded_of_what_is_open_and_of_nothing_else
     assert ears.reminded == [["opened"]] * 2
     await office.court.keep(a_run(tick(7)), a_run(tick(6)))
     await office.delivery({"on-call": ears}).once()
-    assert ears.reminded == [["opened"]] * 2
+    assert ears.reminded == [["opened"], ["opened"], ["resolved"]]
+    async with office.court.database.transaction() as connection:
+        await connection.execute(
+            update(tables.notices).values(delivered_at=func.now() - text("interval '16 minutes'"))
+        )
+    await office.delivery({"on-call": ears}).once()
+    assert len(ears.reminded) == 3
 
 
 async def test_what_another_process_ends_meanwhile_is_not_left_open_by_the_reminder(office: Office) -> None:
@@ -207,6 +215,7 @@ async def test_what_another_process_ends_meanwhile_is_not_left_open_by_the_remin
 
     ears = Racing()
     await office.court.keep(*outage(tick(8)))
+    await office.delivery({"on-call": ears}).once()
     await office.delivery({"on-call": ears}).once()
 
     assert [event for _, event in other.heard] == ["resolved"]

@@ -59,6 +59,20 @@ async def test_alertmanager_has_the_alert_with_everything_it_can_hold(running: R
     assert running.alerts(probe="cold-start") == []
 
 
+async def test_what_is_over_as_soon_as_it_began_is_over_for_alertmanager_too(
+    running: RunningAlertmanager,
+) -> None:
+    """An end that lies ahead of Alertmanager's clock would be overruled by the later one that the alarm had."""
+    now = datetime.now(UTC)
+    brief = replace(MESSAGE, labels={**MESSAGE.labels, "probe": "brief"}, began=now.isoformat())
+    await Alertmanager(running.url).tell(brief, dedup_key="key", now=now)
+    assert len(running.alerts(probe="brief")) == 1
+    over = replace(brief, alarming=False, ended=(now + timedelta(seconds=30)).isoformat())
+    await Alertmanager(running.url).tell(over, dedup_key="key", now=datetime.now(UTC))
+
+    assert running.alerts(probe="brief") == []
+
+
 async def test_a_reminder_keeps_an_alert_open_for_longer(running: RunningAlertmanager) -> None:
     other = replace(MESSAGE, labels={**MESSAGE.labels, "probe": "wake"})
     notifier = Alertmanager(running.url)

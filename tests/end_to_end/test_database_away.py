@@ -1,8 +1,6 @@
 """The database goes away in the middle of runs: they go on, and each is recorded once, in the end."""
 
 import asyncio
-import os
-import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -10,7 +8,6 @@ from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
-import psycopg
 import pytest
 from sqlalchemy import select
 
@@ -23,58 +20,12 @@ from synthetics.running import journal
 from synthetics.scheduling.accounting import AWAY, NOBODY, Accounting
 from synthetics.scheduling.worker import Surroundings, Worker, working
 from synthetics.store import migrating, partitions, tables
-from synthetics.store.cluster import Cluster
 from synthetics.store.engine import Database
 from synthetics.store.spool import Spool
 from tests.end_to_end.test_workers import every, surroundings, tick
 from tests.support.clock import FakeClock
 from tests.support.engine import ASK, Context, FakePlatform, a_probe
-
-
-class Server:
-    """A Postgres of the test's own, to be ill-treated."""
-
-    def __init__(self, place: Path) -> None:
-        self._directory = place / "postgres"
-        self._directory.mkdir(mode=0o700)
-        self._cluster = Cluster(self._directory, {})
-        self.url = self._cluster.url()
-
-    def start(self) -> None:
-        self._cluster.ensure_running()
-
-    def stop(self) -> None:
-        self._cluster.stop()
-
-    def kill(self) -> None:
-        """Kill the server and all its children, as a machine that loses its power would."""
-        for process in self._processes():
-            os.kill(process, signal.SIGKILL)
-
-    def pause(self) -> None:
-        for process in self._processes():
-            os.kill(process, signal.SIGSTOP)
-
-    def resume(self) -> None:
-        for process in self._processes():
-            os.kill(process, signal.SIGCONT)
-
-    def refuse_writes(self) -> None:
-        self._set_read_only("on")
-
-    def take_writes(self) -> None:
-        self._set_read_only("off")
-
-    def _set_read_only(self, value: str) -> None:
-        with psycopg.connect(self.url, autocommit=True) as connection:
-            connection.execute("SET default_transaction_read_only = off")
-            connection.execute(f"ALTER SYSTEM SET default_transaction_read_only = {value}".encode())
-            connection.execute("SELECT pg_reload_conf()")
-
-    def _processes(self) -> list[int]:
-        postmaster = int((self._directory / "data" / "postmaster.pid").read_text().split()[0])
-        children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
-        return [postmaster, *map(int, children)]
+from tests.support.server import WAYS, Server
 
 
 @pytest.fixture(autouse=True)
@@ -131,14 +82,6 @@ async def a_worker(
             yield worker, given
     finally:
         await database.close()
-
-
-WAYS = {
-    "stopped": (Server.stop, Server.start),
-    "killed": (Server.kill, Server.start),
-    "paused": (Server.pause, Server.resume),
-    "read-only": (Server.refuse_writes, Server.take_writes),
-}
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from synthetics.metrics.collectors import Metrics
 from synthetics.metrics.exporter import new_registry
 from synthetics.model.grid import Grid
 from synthetics.model.run import Outcome, RunKey, Trigger
+from synthetics.running.journal import Judging
 from synthetics.running.sweep import Sweep
 from synthetics.scheduling.accounting import NOBODY, Accounting
 from synthetics.scheduling.catalogue import Scheduled
@@ -30,7 +31,9 @@ TICK = SystemClock().now()  # partitions exist around today only
 QUICK = {"lease": timedelta(seconds=2), "drain": timedelta(seconds=5), "lock_wait": timedelta(seconds=1)}
 
 
-def surroundings(database: Database, platform: FakePlatform, name: str, **settings: Any) -> Surroundings:
+def surroundings(
+    database: Database, platform: FakePlatform, name: str, judge: Judging | None = None, **settings: Any
+) -> Surroundings:
     return Surroundings(
         database=database,
         platform=platform,
@@ -41,6 +44,7 @@ def surroundings(database: Database, platform: FakePlatform, name: str, **settin
         clock=SystemClock(),
         spool=unused_spool(),
         retention=RetentionSettings(),
+        judge=judge,
         costs=CostSettings(),
     )
 

@@ -10,7 +10,7 @@ import pytest
 
 from probes.platform.commands import Command, CommandType
 from probes.platform.guard import sanitised
-from probes.platform.responses import read_response
+from probes.platform.responses import read_response, received
 from probes.platform.tasks import task_view
 from probes.platform.values import TaskView, family_of
 from synthetics.errors import GuardRefused, PlatformError, ProbeBroken, Unexpected
@@ -85,9 +85,9 @@ async def test_looks_at_the_same_time_share_a_poll_and_a_message_delivered_twice
     sqs.set_queue_attributes(QueueUrl=made.output_url, Attributes={"VisibilityTimeout": "0"})
     reader = run.web.queues.responses(made.output_url)
     sqs.send_message(QueueUrl=made.output_url, MessageBody=response("one"))
-    again = sqs.receive_message(QueueUrl=made.output_url)["Messages"][0]
+    (again,) = received(sqs.receive_message(QueueUrl=made.output_url))
     reader._received(made.output_url, [again, again])
-    sqs.delete_message(QueueUrl=made.output_url, ReceiptHandle=again["ReceiptHandle"])
+    sqs.delete_message(QueueUrl=made.output_url, ReceiptHandle=again.handle)
     for name in ("two", "three"):
         sqs.send_message(QueueUrl=made.output_url, MessageBody=response(name))
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import func, update
+from sqlalchemy import func, select, update
 
 from synthetics.errors import StoreError
 from synthetics.model.check import Check, CheckOutcome
@@ -71,6 +71,19 @@ async def test_a_heartbeat_renews_what_is_ours_and_in_flight(database: Database)
         assert kept == {ours.id}
         assert await runs.close_abandoned(connection) == []
         assert await runs.heartbeat(connection, [], worker="worker-1", lease=LEASE) == set()
+
+
+async def test_a_lease_that_a_clock_set_back_has_put_into_the_future_begins_anew(database: Database) -> None:
+    await claim(database, key())
+    ahead = timedelta(hours=1)
+    async with database.transaction() as connection:
+        await connection.execute(
+            update(tables.runs).values(heard_at=func.now() + ahead, lease_until=func.now() + ahead + LEASE)
+        )
+        assert await runs.close_abandoned(connection) == []
+    (row,) = await rows(database, tables.runs)
+    async with database.transaction() as connection:
+        assert row["lease_until"] <= (await connection.scalar(select(func.now()))) + LEASE
 
 
 async def test_a_server_that_has_just_started_closes_none_that_could_not_be_renewed(database: Database) -> None:

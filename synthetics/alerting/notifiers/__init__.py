@@ -17,7 +17,7 @@ class Notifier(Protocol):
         """Bring one message."""
 
     async def remind(self, messages: Sequence[Message], *, now: datetime) -> None:
-        """Say of all that is still open that it is; for those who forget what they do not hear of again."""
+        """Say again what is open, and what has lately ended; for those who forget what they hear no more of."""
 
 
 def notifiers(settings: Mapping[str, NotifierSettings]) -> dict[str, Notifier]:

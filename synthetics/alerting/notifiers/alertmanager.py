@@ -47,9 +47,13 @@ class Alertmanager:
 
 
 def alert(message: Message, now: datetime) -> dict[str, object]:
-    """The message as Alertmanager takes it."""
+    """The message as Alertmanager takes it.
+
+    An end that lies ahead is taken for one that may yet be moved, and the later of two counts: so an alert that
+    is over ends in the past.
+    """
     began = datetime.fromisoformat(message.began)
-    ends = datetime.fromisoformat(message.ended) if message.ended else now + OPEN_FOR
+    ends = min(now, datetime.fromisoformat(message.ended)) if message.ended else now + OPEN_FOR
     annotations = {
         "summary": message.sentence,
         "description": message.text(),
@@ -62,7 +66,7 @@ def alert(message: Message, now: datetime) -> dict[str, object]:
     return {
         "labels": dict(message.labels),
         "annotations": {name: value for name, value in annotations.items() if value},
-        "startsAt": began.isoformat(),
-        "endsAt": max(ends, began + _AT_LEAST).isoformat(),
+        "startsAt": min(began, ends - _AT_LEAST).isoformat(),
+        "endsAt": ends.isoformat(),
         "generatorURL": message.page,
     }
