@@ -108,7 +108,7 @@ class ProbeSpec:
         """
         limit = timeout or self.timeout + self.sleeps * sleep_patience
         interval = every or self.every * -(-limit // self.every)
-        if limit > interval and timeout is None and self.sleeps:
+        if limit > interval and timeout is None and self.sleeps and sleep_patience:
             raise ValueError(
                 f"probe {self.name}: its timeout ({limit}) is longer than its interval ({interval}), because "
                 f"the platform may take {sleep_patience} to fall asleep and it waits for that "

@@ -73,6 +73,13 @@ def test_an_interval_that_leaves_no_room_for_the_sleeps_is_refused_with_the_reas
     )
 
 
+def test_where_nothing_sleeps_the_reason_says_nothing_of_sleep() -> None:
+    with pytest.raises(ValueError, match=r"is longer than its interval \(0:05:00\)") as caught:
+        SPEC.fitted(ZERO, every=timedelta(minutes=5))
+
+    assert "asleep" not in str(caught.value)
+
+
 def test_steps_do_not_sleep_more_often_than_their_probe() -> None:
     with pytest.raises(ValueError, match="its steps sleep more often than itself"):
         ProbeSpec(
