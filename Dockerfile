@@ -23,6 +23,8 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --create-home --home-dir /var/lib/synthetics synthetics
 COPY --from=install /opt/synthetics /opt/synthetics
+# Settings for known deployments; SYNTHETICS_CONFIG chooses one.
+COPY deploy/ecs/*.toml /etc/synthetics/
 ENV PATH=/opt/synthetics/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     SYNTHETICS_API__HOST=0.0.0.0 \

@@ -117,7 +117,10 @@ class Workspaces:
                 return EfsMount(root / place.below(settings.workspace_layout), place, self._guard, timeout)
 
     async def remove_client(self, client_id: str) -> None:
-        """Remove every workspace of an own client, where they are mounted; elsewhere they cannot be removed."""
+        """Remove every workspace of an own client, where they are mounted for writing.
+
+        Elsewhere they cannot be removed, and are the platform's to forget.
+        """
         self._guard.own_client(client_id)
         root = self._settings.workspace_root
         if self._settings.file_check is not FileCheck.EFS_MOUNT or root is None:
@@ -367,5 +370,7 @@ def _environment(owned: Path | None) -> dict[str, str]:
 
 def _remove_tree(directory: Path) -> None:
     if directory.is_symlink() or not directory.exists():
+        return
+    if os.statvfs(directory).f_flag & os.ST_RDONLY:
         return
     shutil.rmtree(directory)

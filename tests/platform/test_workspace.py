@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -52,6 +53,16 @@ async def test_a_mounted_workspace(mounted: Path, names: dict[str, str]) -> None
         await run.web.workspaces.remove_client("syn-t1")
         with pytest.raises(Unexpected, match="wanted a directory"):
             await workspace.log()
+
+
+async def test_a_mount_that_is_read_only_keeps_what_it_has(
+    mounted: Path, names: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = os.statvfs(mounted)
+    monkeypatch.setattr("os.statvfs", lambda _: os.statvfs_result((*told[:8], os.ST_RDONLY, told[9])))
+    async with opened(settings(names, mounted), tag="t1") as run:
+        await run.web.workspaces.remove_client("syn-t1")
+    assert (mounted / "syn-t1").is_dir()
 
 
 async def test_a_workspace_of_others_is_left_alone(mounted: Path, names: dict[str, str]) -> None:
