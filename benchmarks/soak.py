@@ -67,8 +67,8 @@ async def soak(
         async with a_monitor(sandbox, ROUTING_DIALECT=dialect) as monitor:
             for run in await run_together(monitor.run, catalogue):
                 soaked.add(run, cycle=cycle, dialect=dialect)
-        if sys.stderr.isatty():
-            sys.stderr.write(f"\rcycle {cycle + 1}/{cycles}, {len(soaked.troubles)} troubles ")
+        end = "\r" if sys.stderr.isatty() else "\n"
+        sys.stderr.write(f"cycle {cycle + 1}/{cycles}, {len(soaked.troubles)} troubles {end}")
     soaked.leftovers = await asyncio.to_thread(_leftovers, sandbox)
     return soaked
 
@@ -133,10 +133,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     before = conditions()
     with busy(given.busy), a_sandbox(speed=given.speed, idle_seconds=given.idle) as sandbox:
         soaked = asyncio.run(soak(sandbox, cycles=given.cycles, catalogue=catalogue, dialects=dialects))
-    print(f"{given.cycles} cycles at speed {given.speed:g}. Before: {before}. After: {conditions()}.\n")
-    print(table(soaked))
-    for trouble in (*soaked.troubles, *(f"left behind: {one}" for one in soaked.leftovers)):
-        print(f"\n{trouble}")
+        # told before the sandbox ends: an hour of results does not hang on how that goes
+        print(f"{given.cycles} cycles at speed {given.speed:g}. Before: {before}. After: {conditions()}.\n")
+        print(table(soaked))
+        for trouble in (*soaked.troubles, *(f"left behind: {one}" for one in soaked.leftovers)):
+            print(f"\n{trouble}")
+        sys.stdout.flush()
     return 0 if soaked.clean else 1
 
 
