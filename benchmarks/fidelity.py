@@ -2,8 +2,10 @@
 
 Runs starts one after the other on a sandbox of its own, with the probes' own parts and the service's own
 runner, and holds every timing and every phase against what the sandbox wrote down itself. What is true of each
-figure is told in `benchmarks/starts.py`. Exits 1 if a goal is missed: the 99th percentile of |ours − truth| is
-at most 50 ms for each whole and each phase, and phases add up to their whole to within 1 ms.
+figure is told in `benchmarks/starts.py`. Exits 1 if a goal is missed: over all cold starts, and over all wakes
+whichever way they were asked for, the 99th percentile of |ours − truth| is at most 50 ms for the whole and each
+phase, and phases add up to their whole to within 1 ms. Of fewer than 100 samples that is the largest: `--wakes`
+150 and more tell a percentile from a single late answer. The rows of each way show where time goes.
 """
 
 import argparse
@@ -26,6 +28,8 @@ GOAL = 0.050
 SUM_GOAL = 0.001
 #: Nothing goes to sleep by itself while it is watched.
 IDLE_SECONDS = 60.0
+#: What the goal is about: every start from nothing, and every wake, by whatever way.
+JUDGED = ("cold_start", "wake")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,7 @@ class Results:
         missed = list(self.failures)
         for (timing, phase), samples in self.samples.items():
             worst = p99(samples)
-            if worst > GOAL:
+            if timing in JUDGED and worst > GOAL:
                 missed.append(f"{timing} {phase or 'whole'}: p99 is {_ms(worst)} ms, goal {_ms(GOAL)} ms")
         if self.worst_sum > SUM_GOAL:
             missed.append(
@@ -100,13 +104,14 @@ async def _repeat(
 def _compare(sandbox: RunningSandbox, run: Run, way: Way, results: Results) -> None:
     timing = next(one for one in run.timings if (one.name, one.path) == (way.timing, way.path))
     truth = start_of(f"syn-{run.tag}", way, sandbox.truth())
-    name = " ".join(filter(None, (timing.name, timing.path)))
+    names = {timing.name, " ".join(filter(None, (timing.name, timing.path)))}
     whole = timing.took.total_seconds()
     ours = {phase.name: phase.took.total_seconds() for phase in timing.phases}
-    results.add(name, "", whole, truth.whole)
-    for phase in PHASES:
-        if phase in ours or truth.phases[phase] > 0:
-            results.add(name, phase, ours.get(phase, 0.0), truth.phases[phase])
+    for name in names:
+        results.add(name, "", whole, truth.whole)
+        for phase in PHASES:
+            if phase in ours or truth.phases[phase] > 0:
+                results.add(name, phase, ours.get(phase, 0.0), truth.phases[phase])
     results.worst_sum = max(results.worst_sum, abs(whole - sum(ours.values())))
     results.stalled += timing.stalled
 
@@ -121,7 +126,7 @@ def table(results: Results) -> str:
     head = f"{'timing':<14} {'phase':<12} {'n':>4} {'truth':>8} {'ours':>8}"
     head += f" {'|diff| median':>14} {'p99':>7} {'max':>7}"
     lines = [head, "-" * len(head)]
-    for (timing, phase), samples in results.samples.items():
+    for (timing, phase), samples in sorted(results.samples.items(), key=lambda item: _place(*item[0])):
         apart = [abs(sample.difference) for sample in samples]
         figures = (
             statistics.median(sample.truth for sample in samples),
@@ -138,6 +143,11 @@ def table(results: Results) -> str:
         f"Timings marked as taken while our own event loop stood still: {results.stalled}.",
     ]
     return "\n".join(lines)
+
+
+def _place(timing: str, phase: str) -> tuple[str, int]:
+    """Where a row stands: by timing, the whole before its phases, and those in the order of a start."""
+    return timing, PHASES.index(phase) if phase else -1
 
 
 def _ms(seconds: float) -> str:

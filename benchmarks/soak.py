@@ -63,14 +63,19 @@ async def soak(
     """So many cycles; the dialects take turns. What is left is looked for once all is over."""
     soaked = Soaked()
     for cycle in range(cycles):
-        dialect = dialects[cycle % len(dialects)]
+        dialect, told = dialects[cycle % len(dialects)], len(soaked.troubles)
         async with a_monitor(sandbox, ROUTING_DIALECT=dialect) as monitor:
             for run in await run_together(monitor.run, catalogue):
                 soaked.add(run, cycle=cycle, dialect=dialect)
-        end = "\r" if sys.stderr.isatty() else "\n"
-        sys.stderr.write(f"cycle {cycle + 1}/{cycles}, {len(soaked.troubles)} troubles {end}")
+        _progress(f"cycle {cycle + 1}/{cycles}, {len(soaked.troubles)} troubles", soaked.troubles[told:])
     soaked.leftovers = await asyncio.to_thread(_leftovers, sandbox)
     return soaked
+
+
+def _progress(where: str, troubles: Sequence[str]) -> None:
+    """How far it is, and what has just gone wrong: nobody wants to wait an hour for that."""
+    end = "\r" if sys.stderr.isatty() and not troubles else "\n"
+    print(where, *troubles, sep="\n  ", end=end, file=sys.stderr, flush=True)
 
 
 def _leftovers(sandbox: RunningSandbox) -> list[str]:
