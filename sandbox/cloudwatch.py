@@ -1,8 +1,10 @@
 """CloudWatch as it is where moto's is laxer or silent: exact dimensions, depths of queues, an end to memory."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any
 
 from moto.cloudwatch.models import (
@@ -19,11 +21,24 @@ from sandbox.settings import ACCOUNT, REGION
 
 KEPT = timedelta(hours=3)
 """As long as CloudWatch keeps single values."""
+FORGET_EVERY = timedelta(minutes=5)
 Dimensions = Iterable[dict[str, str]]
+Key = tuple[str, str, frozenset[tuple[str, str]]]
+"""Namespace, name and all dimensions."""
 
 
 class CloudWatch(CloudWatchBackend):
-    """moto's CloudWatch, but a metric is found by its exact set of dimensions alone (contract Q25)."""
+    """moto's CloudWatch, but a metric is found by its exact set of dimensions alone (contract Q25).
+
+    moto looks through everything ever told at each request; here a metric is looked up. After an hour of
+    probes the difference is one of seconds, and all of AWS would stand still for them.
+    """
+
+    def __init__(self, region_name: str, account_id: str) -> None:
+        super().__init__(region_name, account_id)
+        self._kept: defaultdict[Key, list[MetricDatumBase]] = defaultdict(list)
+        self._shown: list[MetricDatumBase] | None = None
+        self._forget_at = utcnow() + FORGET_EVERY
 
     @property
     def aws_metric_data(self) -> list[MetricDatumBase]:
@@ -40,9 +55,21 @@ class CloudWatch(CloudWatchBackend):
 
     def put_metric_data(self, namespace: str, metric_data: list[dict[str, Any]]) -> None:
         super().put_metric_data(namespace, metric_data)
-        too_old = utcnow() - KEPT
-        old = next((i for i, each in enumerate(self.metric_data) if each.timestamp >= too_old), 0)
-        del self.metric_data[:old]
+        for each in self.metric_data:
+            self._kept[_key(each)].append(each)
+        self.metric_data.clear()
+        self._forget()
+
+    def _forget(self) -> None:
+        """Let go of what is too old, now and then: it need not be to the second."""
+        now = utcnow()
+        if now < self._forget_at:
+            return
+        self._forget_at = now + FORGET_EVERY
+        young = {
+            key: [each for each in data if each.timestamp >= now - KEPT] for key, data in self._kept.items()
+        }
+        self._kept = defaultdict(list, {key: data for key, data in young.items() if data})
 
     def get_metric_statistics(
         self,
@@ -74,26 +101,28 @@ class CloudWatch(CloudWatchBackend):
     @contextmanager
     def _only(self, wanted: Sequence[tuple[str, str, Dimensions]]) -> Iterator[None]:
         """Nothing is there inside this block but these metrics: namespace, name and all of its dimensions."""
-        everything = self.get_all_metrics()
-        kept = {(namespace, name, _pairs(dimensions)) for namespace, name, dimensions in wanted}
-        self._shown: list[MetricDatumBase] | None = [
-            each
-            for each in everything
-            if (each.namespace, each.name, frozenset((d.name, d.value) for d in each.dimensions)) in kept
-        ]
+        keys = {(namespace, name, _pairs(dimensions)) for namespace, name, dimensions in wanted}
+        measured = [each for each in self.aws_metric_data if _key(each) in keys]
+        told = [each for key in keys for each in self._kept.get(key, ())]
+        self._shown = told + measured
         try:
             yield
         finally:
             self._shown = None
 
     def get_all_metrics(self) -> list[MetricDatumBase]:
-        shown: list[MetricDatumBase] | None = getattr(self, "_shown", None)
-        return super().get_all_metrics() if shown is None else shown
+        if self._shown is not None:
+            return self._shown
+        return [*chain.from_iterable(self._kept.values()), *self.aws_metric_data]
 
 
 def install() -> None:
     """Let moto's endpoint answer with this CloudWatch, and an empty one."""
     cloudwatch_backends[ACCOUNT][REGION] = CloudWatch(REGION, ACCOUNT)
+
+
+def _key(datum: MetricDatumBase) -> Key:
+    return datum.namespace, datum.name, frozenset((each.name, each.value) for each in datum.dimensions)
 
 
 def _pairs(dimensions: Dimensions) -> frozenset[tuple[str, str]]:

@@ -1,5 +1,6 @@
 """What tests about tasks share: an owner of its own for each test, and a container launched for it."""
 
+import contextlib
 import json
 import uuid
 from dataclasses import dataclass, field
@@ -89,14 +90,18 @@ class Container:
 
     def answer(self, command: str) -> dict[str, Any]:
         """The response to a command; those to others are kept."""
+        gone = self.sandbox.sqs.exceptions.QueueDoesNotExist
 
         def found() -> list[dict[str, Any]]:
             received = self.sandbox.sqs.receive_message(
                 QueueUrl=self.output, MaxNumberOfMessages=10, WaitTimeSeconds=1
             )
             for message in received.get("Messages", []):
-                self.sandbox.sqs.delete_message(QueueUrl=self.output, ReceiptHandle=message["ReceiptHandle"])
                 self.answers.append(json.loads(message["Body"]))
+                with contextlib.suppress(gone):  # it may have gone to sleep since, and its queues with it
+                    self.sandbox.sqs.delete_message(
+                        QueueUrl=self.output, ReceiptHandle=message["ReceiptHandle"]
+                    )
             return [answer for answer in self.answers if answer["commandId"] == command]
 
         return until(found, 20, f"a response to {command}")[0]
