@@ -23,7 +23,7 @@ KEPT = timedelta(hours=3)
 """As long as CloudWatch keeps single values."""
 FORGET_EVERY = timedelta(minutes=5)
 Dimensions = Iterable[dict[str, str]]
-Key = tuple[str, str, frozenset[tuple[str, str]]]
+Key = tuple[str, str, frozenset[tuple[str | None, str | None]]]
 """Namespace, name and all dimensions."""
 
 
@@ -125,5 +125,5 @@ def _key(datum: MetricDatumBase) -> Key:
     return datum.namespace, datum.name, frozenset((each.name, each.value) for each in datum.dimensions)
 
 
-def _pairs(dimensions: Dimensions) -> frozenset[tuple[str, str]]:
+def _pairs(dimensions: Dimensions) -> frozenset[tuple[str | None, str | None]]:
     return frozenset((each["Name"], each["Value"]) for each in dimensions)
