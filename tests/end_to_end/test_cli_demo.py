@@ -86,7 +86,13 @@ def test_it_shows_finished_runs_and_ends_in_good_order(place: Path) -> None:
     assert not (place / ".state" / "sandbox.json").exists()
 
 
-@pytest.mark.parametrize("moment", ["Starting a sandbox", "Starting the service", "status page"])
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "Starting a sandbox",
+        *(pytest.param(one, marks=pytest.mark.long) for one in ("Starting the service", "status page")),
+    ],
+)
 def test_the_second_signal_leaves_at_once_at_any_moment(place: Path, moment: str) -> None:
     process = start(place)
     lines_until(process, moment)

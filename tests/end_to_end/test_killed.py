@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 from psycopg.rows import dict_row
 
 from tests.support.database import NewDatabase
@@ -121,6 +122,7 @@ def test_what_a_killed_worker_had_begun_is_gone_after_the_lease_and_one_sweep(
             assert left_behind(platform, client) == []
 
 
+@pytest.mark.long
 def test_another_worker_sweeps_after_one_that_was_killed_while_it_waited_for_sleep(
     tmp_path: Path, platform: RunningSandbox, new_database: NewDatabase
 ) -> None:

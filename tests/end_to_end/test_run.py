@@ -83,6 +83,7 @@ def test_under_a_fault_the_case_that_names_it_fails_in_every_probe_it_touches(
     assert left_behind(platform, "down-") == []
 
 
+@pytest.mark.long
 def test_under_another_fault_the_cases_it_breaks_fail_and_no_other(
     tmp_path: Path, platform: RunningSandbox, environ: Environment
 ) -> None:

@@ -83,12 +83,12 @@ def test_status_probes_and_the_pages_of_runs_know_it(observed: Observed) -> None
     run_id = observed.run["run_id"]
 
     status = observed.json("/api/v1/status")
-    listed = observed.json("/api/v1/probes/cold-start/runs?limit=1")
+    listed = observed.json("/api/v1/probes/cold-start/runs?limit=20")
     names = {probe["name"] for probe in observed.json("/api/v1/probes")["probes"]}
     newest = observed.json("/api/v1/timings/cold_start?probe=cold-start")
 
-    assert run_id in str(status)
-    assert listed["runs"][0]["id"] == run_id or listed["runs"][0]["outcome"] is None
+    assert "cold-start" in {probe["name"] for probe in status["probes"]}
+    assert run_id in {run["id"] for run in listed["runs"]}
     assert names == {probe.name for probe in probes.CATALOGUE}
     assert newest["name"] == "cold_start"
     page = observed.service.get("/")

@@ -25,6 +25,7 @@ def _credentials(platform: RunningSandbox, monkeypatch: pytest.MonkeyPatch) -> N
         monkeypatch.setenv(name, platform.environment[name])
 
 
+@pytest.mark.long
 async def test_a_healthy_platform_is_never_accused_and_nothing_is_left_on_it(platform: RunningSandbox) -> None:
     """Starts and wakes; that every other probe passes too is seen by tests/probes/test_clean.py."""
     shown = [probe for probe in probes.CATALOGUE if probe.name in probes.SHOWN]

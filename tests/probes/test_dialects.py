@@ -25,9 +25,10 @@ EVERYWHERE = {"cold-start", "session-resumption", "session-routing", "auto-sleep
             {"session-persistence", "concurrent-sessions"},
             marks=pytest.mark.long,
         ),
-        (
+        pytest.param(
             {"container_id_form": "session-id", "starting_page_status": 503, "routing_dialect": "lambda"},
             {"alb-routing", "wake-router"},
+            marks=pytest.mark.long,
         ),
     ],
     ids=["sync-simple", "client-thread-user-client-projectId", "session-id-503-lambda"],

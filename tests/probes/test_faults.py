@@ -83,6 +83,7 @@ async def test_a_fault_is_caught_by_its_case(broken: Broken, platform: RunningSa
 MEETING = list({broken.probe.name: broken.probe for broken in BROKEN}.values())
 
 
+@pytest.mark.long
 async def test_once_everything_is_mended_every_probe_passes(platform: RunningSandbox, watch: Watch) -> None:
     for broken in BROKEN:
         platform.set_fault(broken.fault, **broken.parameters)

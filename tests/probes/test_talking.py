@@ -22,7 +22,9 @@ HASTY = {"TARGET_RESPONSE_S": "3", "COMMAND_COUNT": "2", "RESPONSE_WAIT_S": "1"}
 
 
 @pytest.mark.parametrize(
-    "settings", [{"ROUTING_DIALECT": "lambda"}, {"ENVIRONMENT": "shared"}], ids=["lambda", "shared"]
+    "settings",
+    [{"ROUTING_DIALECT": "lambda"}, pytest.param({"ENVIRONMENT": "shared"}, marks=pytest.mark.long)],
+    ids=["lambda", "shared"],
 )
 async def test_a_healthy_platform_passes_and_nothing_is_left(
     settings: dict[str, str], talkative: RunningSandbox, watch: Watch
