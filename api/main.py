@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 from fastapi import FastAPI
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.staticfiles import StaticFiles
 
 from api import operations, pages
@@ -18,6 +19,7 @@ from synthetics.queries import Reads
 from synthetics.version import __version__
 
 PREFIX = "/api/v1"
+_WORTH_COMPRESSING_BYTES = 1000
 
 
 def create_app(
@@ -48,6 +50,7 @@ def create_app(
     app.include_router(operations.router)
     app.include_router(pages.router, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.add_middleware(GZipMiddleware, minimum_size=_WORTH_COMPRESSING_BYTES)
     app.add_middleware(HeadIsGet)
     app.add_middleware(CommonHeaders)
     answer_problems(app)

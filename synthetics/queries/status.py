@@ -20,7 +20,7 @@ from synthetics.store import tables
 from synthetics.store.engine import Database
 
 #: As many runs of each probe are looked at; what lies further back says nothing about now.
-RECENT: Final = 40
+RECENT: Final = 48
 
 _WORST_FIRST = (State.DOWN, State.BROKEN, State.UNKNOWN, State.UP)
 

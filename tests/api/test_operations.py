@@ -159,6 +159,19 @@ async def test_every_answer_carries_the_headers_that_keep_pages_safe(
         assert "script-src" not in headers["content-security-policy"], path
 
 
+async def test_long_answers_are_compressed_for_those_who_can_read_that(
+    client: AsyncClient, store: Database
+) -> None:
+    packed = await client.get("/static/style.css", headers={"accept-encoding": "gzip"})
+    plain = await client.get("/static/style.css", headers={"accept-encoding": "identity"})
+
+    assert packed.headers["content-encoding"] == "gzip"
+    assert "content-encoding" not in plain.headers
+    assert packed.text == plain.text
+    assert int(packed.headers.get("content-length", 0)) < len(plain.content) / 2
+    assert "accept-encoding" in packed.headers["vary"].lower()
+
+
 async def test_head_is_answered_like_get_without_a_body(client: AsyncClient, store: Database) -> None:
     for path in ("/", "/healthz", "/api/v1/status"):
         answer = await client.head(path)
