@@ -8,7 +8,8 @@ from fastapi.openapi.utils import get_openapi
 from api.problems import BadParameter, Problem, responses
 
 DESCRIPTION = """
-Reads of a synthetic monitor: how every probe stands, its runs, and how long things took.
+A synthetic monitor: how every probe stands, its runs, how long things took, and what people do about incidents.
+Acting needs a bearer token with the scope `act`.
 
 Durations are seconds (`…_seconds`), moments are UTC (ISO 8601). Errors are problem documents (RFC 9457,
 `application/problem+json`). Lists come in pages: follow `next` until it is null.

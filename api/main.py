@@ -3,16 +3,19 @@
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.staticfiles import StaticFiles
 
 from api import operations, pages
+from api.access import Pace, may_read
 from api.documentation import DESCRIPTION, document
-from api.middleware import CommonHeaders, HeadIsGet
-from api.problems import answer_problems
+from api.middleware import BoundedBodies, CommonHeaders, HeadIsGet
+from api.problems import answer_problems, responses
 from api.rendering import STATIC
-from api.routes import costs, incidents, probes, runs, status, timings
+from api.routes import acting, costs, incidents, probes, runs, status, timings
+from synthetics.access import Access
+from synthetics.alerting.acting import Acts
 from synthetics.clock import Clock
 from synthetics.metrics.exporter import Exporter
 from synthetics.queries import Reads
@@ -25,10 +28,13 @@ _WORTH_COMPRESSING_BYTES = 1000
 def create_app(
     *,
     reads: Reads,
+    access: Access,
+    acts: Acts,
     readiness: Callable[[], Awaitable[Sequence[str]]],
     exporter: Exporter,
     clock: Clock,
     role: str = "all",
+    public_reading: bool = True,
 ) -> FastAPI:
     """The API with its pages. `readiness` tells what stands in the way of working, one sentence each."""
     app = FastAPI(
@@ -41,15 +47,22 @@ def create_app(
         redirect_slashes=False,
     )
     app.state.reads = reads
+    app.state.access = access
+    app.state.acts = acts
+    app.state.pace = Pace(clock)
+    app.state.public_reading = public_reading
     app.state.readiness = readiness
     app.state.exporter = exporter
     app.state.clock = clock
     app.state.role = role
+    reading = [Depends(may_read)]
     for part in (status, probes, runs, timings, incidents, costs):
-        app.include_router(part.router, prefix=PREFIX)
+        app.include_router(part.router, prefix=PREFIX, dependencies=reading, responses=responses(401, 403))
+    app.include_router(acting.router, prefix=PREFIX)
     app.include_router(operations.router)
-    app.include_router(pages.router, include_in_schema=False)
+    app.include_router(pages.router, include_in_schema=False, dependencies=reading)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.add_middleware(BoundedBodies)
     app.add_middleware(GZipMiddleware, minimum_size=_WORTH_COMPRESSING_BYTES)
     app.add_middleware(HeadIsGet)
     app.add_middleware(CommonHeaders)

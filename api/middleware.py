@@ -1,6 +1,7 @@
-"""What every answer carries, and HEAD wherever there is GET."""
+"""What every answer carries, HEAD wherever there is GET, and how much may be sent."""
 
 from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 # No script, no frame, nothing from elsewhere: a page that shows what a platform said must not run it.
@@ -16,6 +17,9 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
+
+#: No body that a route takes is nearly as long.
+MOST_BYTES = 65_536
 
 
 class CommonHeaders:
@@ -57,3 +61,26 @@ class HeadIsGet:
             await send(message)
 
         await self._app({**scope, "method": "GET"}, receive, send_without_body)
+
+
+class BoundedBodies:
+    """Refuses (413) a request whose body is longer than any route here has use for, read or not."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        had = 0
+
+        async def receive_bounded() -> Message:
+            nonlocal had
+            message = await receive()
+            had += len(message.get("body", b""))
+            if had > MOST_BYTES:
+                raise HTTPException(413, f"a body may have {MOST_BYTES} bytes, this one has more")
+            return message
+
+        await self._app(scope, receive_bounded, send)

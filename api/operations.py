@@ -1,8 +1,11 @@
 """What machines ask: is the process alive, can it work, what has it counted."""
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
+
+from api.access import may_read
+from api.problems import responses
 
 router = APIRouter(tags=["operations"])
 
@@ -45,7 +48,11 @@ async def read_readiness(request: Request) -> Response:
     "/metrics",
     summary="What the process has counted",
     response_class=Response,
-    responses={200: {"content": {"text/plain": {}, "application/openmetrics-text": {}}}},
+    dependencies=[Depends(may_read)],
+    responses={
+        200: {"content": {"text/plain": {}, "application/openmetrics-text": {}}},
+        **responses(401, 403, 503),
+    },
 )
 async def read_metrics(request: Request) -> Response:
     """Prometheus text, or OpenMetrics with exemplars where the scraper accepts it."""

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from api.rendering import render_page
-from synthetics.errors import NotFound, StoreError
+from synthetics.errors import Conflict, NotFound, StoreError, Unusable
 
 MEDIA_TYPE = "application/problem+json"
 #: Characters of a problem's detail and instance; both may hold what the caller sent.
@@ -70,6 +70,8 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
 def answer_problems(app: FastAPI) -> None:
     """Have every error of `app` answered as a problem."""
     app.add_exception_handler(NotFound, _not_found)
+    app.add_exception_handler(Conflict, _conflict)
+    app.add_exception_handler(Unusable, _unusable)
     app.add_exception_handler(StoreError, _store_away)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
@@ -78,6 +80,14 @@ def answer_problems(app: FastAPI) -> None:
 
 async def _not_found(request: Request, error: Exception) -> Response:
     return await _answer(request, HTTPStatus.NOT_FOUND, str(error))
+
+
+async def _conflict(request: Request, error: Exception) -> Response:
+    return await _answer(request, HTTPStatus.CONFLICT, str(error))
+
+
+async def _unusable(request: Request, error: Exception) -> Response:
+    return await _answer(request, HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
 
 
 async def _store_away(request: Request, error: Exception) -> Response:

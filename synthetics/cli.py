@@ -15,6 +15,7 @@ from synthetics.commands.run import run
 from synthetics.commands.sandbox import fault, sandbox
 from synthetics.commands.service import check, migrate, serve, sweep
 from synthetics.commands.shell import ExitCode, Shell, tell, tell_unexpected
+from synthetics.commands.token import token
 from synthetics.errors import SyntheticsError
 from synthetics.interrupts import end_on_interrupt
 from synthetics.version import __version__
@@ -38,6 +39,7 @@ app.command()(sweep)
 app.add_typer(incidents, name="incidents")
 app.add_typer(maintenance, name="maintenance")
 app.add_typer(notify, name="notify")
+app.add_typer(token, name="token")
 app.command()(sandbox)
 app.add_typer(fault, name="fault")
 

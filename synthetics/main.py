@@ -19,6 +19,8 @@ from api.main import create_app
 from api.report import Report, report_page
 from api.server import serving
 from synthetics import settings as engine_settings
+from synthetics.access import Access
+from synthetics.alerting.acting import Acts
 from synthetics.alerting.deliver import Delivery
 from synthetics.alerting.docket import Docket
 from synthetics.alerting.judge import Judge
@@ -123,8 +125,11 @@ async def serve(configuration: Configuration, role: str) -> None:
             exporter=Exporter(
                 registry, StateGauges(reads.status.gauges, clock=clock, incidents=reads.incidents.gauges)
             ),
+            access=Access(reading, clock),
+            acts=Acts(reading, clock),
             clock=clock,
             role=role,
+            public_reading=settings.api.public_reading,
         )
         address = await stack.enter_async_context(serving(app, host=settings.api.host, port=settings.api.port))
         log.info("api.started", address=address, role=role)

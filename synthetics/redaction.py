@@ -17,6 +17,7 @@ _SECRET_NAME = re.compile(
 _SECRET_TEXT = re.compile(
     r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}"
     r"|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"
+    r"|\bsyn_[0-9a-f]{32}_[A-Za-z0-9_-]{43}"
     r"|\bgh[pousr]_[A-Za-z0-9]{20,}"
     r"|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"
     r"|(?i:(?<=x-amz-signature=)|(?<=x-amz-security-token=))[^&\s]+"

@@ -138,6 +138,10 @@ class ApiSettings(Part):
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    public_reading: bool = Field(
+        True,
+        description="Whether API, pages and metrics can be read without a token (scope `read`).",
+    )
     public_url: str | None = Field(None, description="How people reach it, for links in notices.")
 
 

@@ -286,7 +286,7 @@ tokens = Table(
     Column("id", Uuid, primary_key=True),
     Column("name", Text, nullable=False),
     Column("hash", LargeBinary, nullable=False, unique=True, doc="the token itself is never kept"),
-    Column("scopes", JSONB, nullable=False, doc="[read | run | admin]"),
+    Column("scopes", JSONB, nullable=False, doc="[read | act]"),
     Column("created_at", MOMENT, nullable=False, server_default=func.now()),
     Column("expires_at", MOMENT),
     Column("revoked_at", MOMENT),

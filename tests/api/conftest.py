@@ -7,6 +7,8 @@ from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
 
 from api.main import create_app
+from synthetics.access import Access
+from synthetics.alerting.acting import Acts
 from synthetics.metrics.collectors import Metrics
 from synthetics.metrics.exporter import Exporter, new_registry
 from synthetics.metrics.states import StateGauges
@@ -50,6 +52,8 @@ def app(
 ) -> FastAPI:
     return create_app(
         reads=reads,
+        access=Access(store, clock),
+        acts=Acts(store, clock),
         readiness=Readiness(store, clock=clock).reasons,
         exporter=metrics_and_exporter[1],
         clock=clock,

@@ -39,7 +39,7 @@ def test_every_route_is_described_and_answers_errors_with_problems(document: dic
         assert operation["summary"], path
         assert operation["description"], path
         for status, answer in operation["responses"].items():
-            if status != "200" and path.startswith("/api/"):
+            if not status.startswith("2") and path.startswith("/api/"):
                 assert list(answer["content"]) == ["application/problem+json"], (path, status)
                 reference = answer["content"]["application/problem+json"]["schema"]["$ref"]
                 assert reference == "#/components/schemas/Problem"
@@ -84,6 +84,8 @@ async def test_the_answers_are_what_the_document_says(
     values = {"name": "open_document", "run_id": str(run.id), "incident_id": str(incident.id)}
     asked = 0
     for path, operation in operations(document):
+        if "get" not in document["paths"][path]:
+            continue  # tests/api/test_access.py acts
         content = operation["responses"]["200"]["content"]
         if "application/json" not in content:
             continue

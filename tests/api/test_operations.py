@@ -11,6 +11,8 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse
 
 from api.main import create_app
+from synthetics.access import Access
+from synthetics.alerting.acting import Acts
 from synthetics.clock import SystemClock
 from synthetics.metrics.collectors import Metrics
 from synthetics.metrics.exporter import Exporter, new_registry
@@ -184,6 +186,8 @@ def an_app(database: Database, clock: FakeClock | SystemClock) -> FastAPI:
     Metrics(registry)
     return create_app(
         reads=reads,
+        access=Access(database, clock),
+        acts=Acts(database, clock),
         readiness=Readiness(database, clock=clock).reasons,
         exporter=Exporter(registry, StateGauges(reads.status.gauges, clock=clock)),
         clock=clock,
