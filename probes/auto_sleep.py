@@ -59,10 +59,10 @@ async def auto_sleep(ctx: Context) -> None:
 
     async with ctx.step(OPEN):
         chat = await chats.open_chat(ctx, "Add a page about us")
-        await chats.until_ready(ctx, chat.row)
-        if ctx.allowed("AS-04"):
-            await chats.map_thread(ctx, chat)  # so that it does not go to sleep while we talk
         container_id = await chats.container_of(ctx, chat)
+        if ctx.allowed("AS-04"):
+            await chats.map_thread(ctx, chat)  # before it is up, so that it does not go to sleep while we look
+        await chats.until_ready(ctx, chat.row)
         with essential(ctx, "AS-01"):
             await registers_running(ctx, container_id)
 

@@ -89,8 +89,8 @@ def test_it_shows_finished_runs_and_ends_in_good_order(place: Path) -> None:
 @pytest.mark.parametrize(
     "moment",
     [
-        "Starting a sandbox",
-        *(pytest.param(one, marks=pytest.mark.long) for one in ("Starting the service", "status page")),
+        *(pytest.param(one, marks=pytest.mark.long) for one in ("Starting a sandbox", "status page")),
+        "Starting the service",
     ],
 )
 def test_the_second_signal_leaves_at_once_at_any_moment(place: Path, moment: str) -> None:

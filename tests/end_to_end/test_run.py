@@ -60,6 +60,7 @@ def test_all_probes_pass_on_a_healthy_platform_and_every_case_is_accounted_for(
     assert_nothing_runs_in(tmp_path)
 
 
+@pytest.mark.long
 def test_under_a_fault_the_case_that_names_it_fails_in_every_probe_it_touches(
     tmp_path: Path, platform: RunningSandbox, environ: Environment
 ) -> None:

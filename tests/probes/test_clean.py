@@ -26,7 +26,8 @@ PERHAPS = {"AR-11"}
 NO_PATH = {"path": {"preview", "itself", "out", "in"}, "lambda": {"itself", "out", "in"}}
 
 
-@pytest.mark.parametrize("dialect", ["path", pytest.param("lambda", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("dialect", ["path", "lambda"])
 async def test_a_healthy_platform_passes_and_nothing_is_left(
     dialect: str, platform: RunningSandbox, watch: Watch
 ) -> None:

@@ -19,7 +19,11 @@ EVERYWHERE = {"cold-start", "session-resumption", "session-routing", "auto-sleep
 @pytest.mark.parametrize(
     ("settings", "besides"),
     [
-        ({"activate_mode": "sync", "session_key": "simple"}, {"resumption-logic"}),
+        pytest.param(
+            {"activate_mode": "sync", "session_key": "simple"},
+            {"resumption-logic"},
+            marks=pytest.mark.long,
+        ),
         pytest.param(
             {"container_id_form": "client-thread-user", "workspace_layout": "client/projectId"},
             {"session-persistence", "concurrent-sessions"},
