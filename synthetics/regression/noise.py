@@ -1,0 +1,84 @@
+"""How much a timing varies of its own: its scale, how one run is linked to the next, how far its level wanders."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from math import exp, sqrt
+from operator import mul
+
+from synthetics.regression.algebra import dot
+
+#: Residuals count as far as this many scales; stragglers say nothing about where the middle is.
+CLIP = 2.5
+#: The variance of a standard normal that is clipped at CLIP.
+_CLIPPED_VARIANCE = 0.9582
+#: Runs that are believed before anything was seen, and what they say of the link from run to run.
+_LINK_WEIGHT, _LINK, _MOST_LINKED = 20.0, 0.2, 0.6
+#: Runs this far apart are linked only where the level itself wanders.
+_APART = range(6, 25, 2)
+#: How long a level that wanders keeps its direction, in runs.
+_MEMORY = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """Of one series: `scale` in log seconds, `link` from 0 (none) to 1, `wander` in log seconds."""
+
+    scale: float
+    link: float
+    wander: float
+
+    def mean_variance(self, runs: int) -> float:
+        """The variance of the mean of as many runs in a row."""
+        own = self.scale**2 * _linked(runs, self.link)
+        return own + self.wander**2 * _linked(runs, exp(-1 / _MEMORY))
+
+    def long_run_variance(self) -> float:
+        """What a single independent point would have to vary by, for a long mean to vary as it does."""
+        link = (1 + self.link) / (1 - self.link)
+        return self.scale**2 * link + self.wander**2 * 2 * _MEMORY
+
+
+def _linked(runs: int, link: float) -> float:
+    """The variance of the mean of `runs` values of variance 1, each linked to the one before it."""
+    whole = runs * (1 + link) / (1 - link) - 2 * link * (1 - link**runs) / (1 - link) ** 2
+    return whole / runs**2
+
+
+def clip(residuals: Sequence[float], scale: float) -> list[float]:
+    """The residuals, none farther from 0 than counts."""
+    most = CLIP * scale
+    return [most if value > most else -most if value < -most else value for value in residuals]
+
+
+def scale_of(residuals: Sequence[float], *, start: float, floor: float) -> float:
+    """The scale of the middle of the residuals: Huber's second proposal, from `start`, in a few steps."""
+    scale = start
+    for _ in range(4):
+        clipped = clip(residuals, scale)
+        scale = max(floor, sqrt(dot(clipped, clipped) / len(clipped) / _CLIPPED_VARIANCE))
+    return scale
+
+
+def noise_of(residuals: Sequence[float], scale: float) -> Noise:
+    """What clipped residuals of one level, oldest first, tell of link and wander."""
+    count = len(residuals)
+    power = dot(residuals, residuals) or 1e-12
+    linked = dot(residuals, residuals[1:])
+    wander = _wander(residuals, count) / (power / count)
+    link = (linked / power - max(0.0, wander)) / max(0.2, 1 - max(0.0, wander))
+    link = (link * count + _LINK * _LINK_WEIGHT) / (count + _LINK_WEIGHT)
+    sure = max(0.0, wander - 1.0 / sqrt(len(_APART) * count))
+    own = sqrt(max(0.25, 1 - sure)) * scale
+    return Noise(own, min(_MOST_LINKED, max(0.0, link)), sqrt(min(0.75, sure)) * scale)
+
+
+def _wander(residuals: Sequence[float], count: int) -> float:
+    """The mean covariance of runs that are far apart."""
+    if count < 2 * _APART.stop:
+        return 0.0
+    sums = [
+        sum(map(mul, residuals, islice(residuals, lag, None))) / (count - lag)
+        for lag in _APART
+    ]
+    return sum(sums) / len(sums)

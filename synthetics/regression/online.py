@@ -1,0 +1,5 @@
+from synthetics.regression.detector import Detector
+
+
+def factory():
+    return Detector()
