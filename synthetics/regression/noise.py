@@ -18,6 +18,8 @@ _LINK_WEIGHT, _LINK, _MOST_LINKED = 20.0, 0.2, 0.6
 _APART = range(6, 25, 2)
 #: How long a level that wanders keeps its direction, in runs.
 _MEMORY = 60.0
+SURE = 1.0
+MARGIN = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ def noise_of(residuals: Sequence[float], scale: float) -> Noise:
     wander = _wander(residuals, count) / (power / count)
     link = (linked / power - max(0.0, wander)) / max(0.2, 1 - max(0.0, wander))
     link = (link * count + _LINK * _LINK_WEIGHT) / (count + _LINK_WEIGHT)
-    sure = max(0.0, wander - 1.0 / sqrt(len(_APART) * count))
+    sure = SURE * max(0.0, wander - MARGIN / sqrt(len(_APART) * count))
     own = sqrt(max(0.25, 1 - sure)) * scale
     return Noise(own, min(_MOST_LINKED, max(0.0, link)), sqrt(min(0.75, sure)) * scale)
 
