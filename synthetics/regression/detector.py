@@ -1,126 +1,111 @@
-"""Judges a series point by point."""
+"""Judges a series run by run: has it become slower?"""
 
-from math import sqrt
+from dataclasses import dataclass
+from enum import StrEnum
 
-from synthetics.regression.baseline import SLOW, Baseline, Earlier, learn
-from synthetics.regression.channels import LONGEST, Location, spread_score, tail_score
-from synthetics.regression.noise import CLIP
+from synthetics.regression.baseline import Baseline, Earlier, learn
+from synthetics.regression.location import LONGEST, Location, Scores
+from synthetics.regression.newest import Newest
 from synthetics.regression.points import Points
+from synthetics.regression.slow import slow_score
+from synthetics.regression.unrest import unrest_score
+
+#: Runs before the first judgement.
+WARM_UP = 48
+#: Points that are remembered.
+MOST = 700
+#: The newest runs teach the baseline nothing: as many, but no more than one in so many of all.
+GUARD, GUARD_SHARE = 64, 3
+#: The baseline is learnt anew after so many runs.
+EVERY = 24
+#: What a score must reach (docs/regression.md tells how often each does by chance).
+LEVEL, SHARE, SPREAD, BETTER = 3.6, 3.6, 4.6, 5.0
+#: What is over: as many runs in a row below this part of the limit.
+CALM, CALM_RUNS = 0.6, 8
+#: An improvement is believed after as many runs.
+BELIEVED = 8
+
+
+class Kind(StrEnum):
+    """In which way a timing is slower."""
+
+    LEVEL = "level"
+    SHARE = "share"
+    SPREAD = "spread"
+
+
+LIMITS = {Kind.LEVEL: "LEVEL", Kind.SHARE: "SHARE", Kind.SPREAD: "SPREAD"}
+
 
 class Detector:
-    P = dict(loc=4.0, tail=4.2, spread=4.2, imp=6.0, warm=48, guard=64, gshare=3, refit=24, calm=0.6, calm_runs=8,
-             allow=2.0, usual=0.03, weight=40.0, most=700, burst=0.5, late=0.0)
-
-    def __init__(self, **over):
-        self.p = {**self.P, **over}
-        self.points = Points(self.p["most"])
+    def __init__(self) -> None:
+        self.points = Points(MOST)
         self.earlier = Earlier()
         self.baseline: Baseline | None = None
-        self.since_refit = 0
-        self.open = False
-        self.calm = 0
+        self.since = 0
+        self.calm: dict[Kind, int] = {}
         self.trace = None
 
-    def _refit(self):
-        n = len(self.points)
-        guard = min(self.p["guard"], n // self.p["gshare"])
-        self.baseline = learn(self.points, n - guard, self.earlier, self.baseline)
-        self.location = Location(self.baseline)
-        self.since_refit = 0
-        first = max(0, n - LONGEST - 4)
-        res = self.points.residuals(self.baseline.level, self.baseline.rhythm, first, n)
-        self.res = []
-        self.z = []; self.slow = []; self.steps = []
-        for r in res:
-            self._add(r)
-
-    def _add(self, r):
-        """one residual; newest last in lists"""
-        sc = self.baseline.scale
-        most = CLIP * sc
-        self.res.append(r)
-        self.z.append(most if r > most else -most if r < -most else r)
-        slow = r > SLOW * sc
-        if slow and (any(self.slow[-2:])):
-            self.slow.append(self.p["burst"])
-        else:
-            self.slow.append(1.0 if slow else 0.0)
-        if len(self.res) > 4:
-            z = self.res
-            self.steps.append(min(CLIP, abs(z[-1] - 0.25 * (z[-2] + z[-3] + z[-4] + z[-5])) / (sc * sqrt(1.25))))
-        if len(self.res) > LONGEST + 4:
-            del self.res[0], self.z[0], self.slow[0]
-        if len(self.steps) > LONGEST:
-            del self.steps[0]
-
-    def update(self, at, seconds):
-        p = self.p
+    def update(self, at: float, seconds: float):
         self.points.append(at, seconds)
-        n = len(self.points)
-        self.since_refit += 1
+        self.since += 1
         if self.baseline is None:
-            if n < p["warm"]:
+            if len(self.points) < WARM_UP:
                 return None
-            self._refit()
+            self._learn()
+        elif self.since >= EVERY and not self.calm:
+            self._learn()
         else:
-            b = self.baseline
-            self._add(self.points.residuals(b.level, b.rhythm, n - 1, n)[0])
-            if self.since_refit >= p["refit"] and not self.open:
-                self._refit()
-        m = min(n, LONGEST)
-        newest = self.z[-m:][::-1]
-        places = [c[-m:][::-1] for c in self.points.places]
-        up, wu, down, wd = self.location.scores(newest, places, p["allow"])
-        tail = tail_score(self.slow[-m:][::-1], self.baseline, p["usual"], p["weight"])
-        spread = spread_score(self.steps[::-1], self.baseline)
-        inflate = 1 + p["late"] / self.baseline.runs
-        if self.trace is not None:
-            self.trace.append((up, down, tail, spread))
-        score = max(up / p["loc"], tail / p["tail"], spread / p["spread"]) / inflate
-        if self.open:
-            self.calm = self.calm + 1 if score < p["calm"] else 0
-            if self.calm >= p["calm_runs"]:
-                self.open = False
-        elif score >= 1:
-            self.open = True
-            self.calm = 0
-        elif down / inflate >= p["imp"] and wd >= 8:
-            self._new_level(wd)
-        return self.open
+            self.newest.add(self.points.residuals(self.baseline.level, self.baseline.rhythm, len(self.points) - 1, len(self.points))[0])
+        return self._judge()
 
-    def _new_level(self, window):
-        n = len(self.points)
-        count = n - window
-        pts = self.points
+    def _judge(self):
+        count = min(len(self.points), LONGEST)
         b = self.baseline
-        res = pts.residuals(b.level, (0, 0, 0, 0), 0, count)
-        most = CLIP * b.scale
-        fit = pts.residuals(b.level, b.rhythm, 0, count)
-        res = [r - f + max(-most, min(most, f)) for r, f in zip(res, fit)]
-        means = [sum(c[:count]) / count for c in pts.places]
-        cols = [[v - mn for v in c[:count]] for c, mn in zip(pts.places, means)]
-        keep = max(0.0, min(1.0, (700 - count) / max(1, self.earlier.runs)))
-        for i, c in enumerate(cols):
-            self.earlier.products[i] = self.earlier.products[i] * keep + sum(x * y for x, y in zip(c, res))
-            for j, d in enumerate(cols):
-                self.earlier.squares[i][j] = self.earlier.squares[i][j] * keep + sum(x * y for x, y in zip(c, d))
-        self.earlier.runs = int(self.earlier.runs * keep) + count
-        pts.forget(count)
-        self._refit_small()
+        scores = self.location.scores(self.newest.clipped[-count:][::-1], [c[-count:][::-1] for c in self.points.places])
+        share = slow_score(self.newest.slow[-count:][::-1], b.slow, b.runs)
+        spread = unrest_score(self.newest.departures[::-1], b.unrest, b.runs)
+        if scores.down > scores.up and scores.down > STEADY: spread = 0.0
+        if self.trace is not None:
+            self.trace.append((scores.up, scores.down, share, spread))
+        news = False
+        for kind, score in ((Kind.LEVEL, scores.up / LEVEL), (Kind.SHARE, share / SHARE), (Kind.SPREAD, spread / SPREAD)):
+            if kind in self.calm:
+                self.calm[kind] = self.calm[kind] + 1 if score < CALM else 0
+                if self.calm[kind] >= CALM_RUNS:
+                    del self.calm[kind]
+            elif score >= 1:
+                self.calm[kind] = 0
+                news = True
+        if not self.calm and scores.down >= BETTER and scores.down_window >= BELIEVED:
+            self._better(scores.down_window)
+        return news
 
-    def _refit_small(self):
+    def _learn(self) -> None:
+        count = len(self.points)
+        self.baseline = learn(self.points, count - min(GUARD, count // GUARD_SHARE), self.earlier, self.baseline.rhythm if self.baseline else (0.0,)*4)
+        self._hold()
+
+    def _hold(self):
+        b = self.baseline
+        self.location = Location(b)
+        self.since = 0
+        self.newest = Newest(b.noise.whole)
+        n = len(self.points)
+        for r in self.points.residuals(b.level, b.rhythm, max(0, n - LONGEST - 5), n):
+            self.newest.add(r)
+
+    def _better(self, window):
         from dataclasses import replace
-        n = len(self.points)
         old = self.baseline
-        b = learn(self.points, n, self.earlier, old)
-        self.baseline = replace(b, noise=old.noise, slow=old.slow * n // max(1,old.runs), spread=old.spread, spread_deviation=old.spread_deviation)
-        self._install()
+        count = len(self.points) - window
+        from synthetics.regression.noise import clip
+        residuals = self.points.residuals(old.level, old.rhythm, 0, count)
+        drawn = [v - r + c - old.level for v, r, c in zip(self.points.logs, residuals, clip(residuals, old.noise.whole))]
+        self.earlier.take([c[:count] for c in self.points.places], drawn, MOST)
+        self.points.forget(count)
+        b = learn(self.points, window, self.earlier, old.rhythm)
+        self.baseline = replace(b, noise=old.noise, slow=old.slow * window // old.runs, unrest=old.unrest)
+        self._hold()
 
-    def _install(self):
-        n = len(self.points)
-        self.location = Location(self.baseline)
-        self.since_refit = 0
-        res = self.points.residuals(self.baseline.level, self.baseline.rhythm, 0, n)
-        self.res = []; self.z = []; self.slow = []; self.steps = []
-        for r in res:
-            self._add(r)
+STEADY = 2.0

@@ -12,14 +12,17 @@ from synthetics.regression.algebra import dot
 CLIP = 2.5
 #: The variance of a standard normal that is clipped at CLIP.
 _CLIPPED_VARIANCE = 0.9582
-#: Runs that are believed before anything was seen, and what they say of the link from run to run.
-_LINK_WEIGHT, _LINK, _MOST_LINKED = 20.0, 0.2, 0.6
+#: Timings are rounded; a series that is constant but for that has this scale (log seconds).
+LEAST_SCALE = 0.005
+#: What is believed of the link from run to run before anything was seen, how many runs that counts, and the most.
+_LINK, _LINK_WEIGHT, _MOST_LINKED = 0.2, 20.0, 0.6
 #: Runs this far apart are linked only where the level itself wanders.
 _APART = range(6, 25, 2)
 #: How long a level that wanders keeps its direction, in runs.
 _MEMORY = 60.0
-SURE = 1.0
-MARGIN = 1.0
+#: So many standard errors of a covariance are not yet wandering.
+MARGIN = 1.5
+_MOST_WANDER = 0.75
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,11 @@ class Noise:
     scale: float
     link: float
     wander: float
+
+    @property
+    def whole(self) -> float:
+        """The scale of a single run, wandering included."""
+        return sqrt(self.scale**2 + self.wander**2)
 
     def mean_variance(self, runs: int) -> float:
         """The variance of the mean of as many runs in a row."""
@@ -41,46 +49,44 @@ class Noise:
         return self.scale**2 * link + self.wander**2 * 2 * _MEMORY
 
 
-def _linked(runs: int, link: float) -> float:
-    """The variance of the mean of `runs` values of variance 1, each linked to the one before it."""
-    whole = runs * (1 + link) / (1 - link) - 2 * link * (1 - link**runs) / (1 - link) ** 2
-    return whole / runs**2
-
-
 def clip(residuals: Sequence[float], scale: float) -> list[float]:
     """The residuals, none farther from 0 than counts."""
     most = CLIP * scale
     return [most if value > most else -most if value < -most else value for value in residuals]
 
 
-def scale_of(residuals: Sequence[float], *, start: float, floor: float) -> float:
+def scale_of(residuals: Sequence[float], start: float) -> float:
     """The scale of the middle of the residuals: Huber's second proposal, from `start`, in a few steps."""
-    scale = start
+    scale = max(LEAST_SCALE, start)
     for _ in range(4):
         clipped = clip(residuals, scale)
-        scale = max(floor, sqrt(dot(clipped, clipped) / len(clipped) / _CLIPPED_VARIANCE))
+        scale = max(LEAST_SCALE, sqrt(dot(clipped, clipped) / len(clipped) / _CLIPPED_VARIANCE))
     return scale
 
 
 def noise_of(residuals: Sequence[float], scale: float) -> Noise:
-    """What clipped residuals of one level, oldest first, tell of link and wander."""
-    count = len(residuals)
-    power = dot(residuals, residuals) or 1e-12
-    linked = dot(residuals, residuals[1:])
-    wander = _wander(residuals, count) / (power / count)
-    link = (linked / power - max(0.0, wander)) / max(0.2, 1 - max(0.0, wander))
+    """What residuals of one level around 0, oldest first, tell of its noise."""
+    clipped = clip(residuals, scale)
+    count = len(clipped)
+    power = dot(clipped, clipped) or 1e-12
+    wander = _far_covariance(clipped) * count / power
+    near = dot(clipped, clipped[1:]) / power
+    link = (near - max(0.0, wander)) / max(0.2, 1 - max(0.0, wander))
     link = (link * count + _LINK * _LINK_WEIGHT) / (count + _LINK_WEIGHT)
-    sure = SURE * max(0.0, wander - MARGIN / sqrt(len(_APART) * count))
-    own = sqrt(max(0.25, 1 - sure)) * scale
-    return Noise(own, min(_MOST_LINKED, max(0.0, link)), sqrt(min(0.75, sure)) * scale)
+    sure = min(_MOST_WANDER, max(0.0, wander - MARGIN / sqrt(len(_APART) * count)))
+    return Noise(sqrt(1 - sure) * scale, min(_MOST_LINKED, max(0.0, link)), sqrt(sure) * scale)
 
 
-def _wander(residuals: Sequence[float], count: int) -> float:
+def _linked(runs: int, link: float) -> float:
+    """The variance of the mean of `runs` values of variance 1, each linked to the one before it."""
+    whole = runs * (1 + link) / (1 - link) - 2 * link * (1 - link**runs) / (1 - link) ** 2
+    return whole / runs**2
+
+
+def _far_covariance(residuals: Sequence[float]) -> float:
     """The mean covariance of runs that are far apart."""
+    count = len(residuals)
     if count < 2 * _APART.stop:
         return 0.0
-    sums = [
-        sum(map(mul, residuals, islice(residuals, lag, None))) / (count - lag)
-        for lag in _APART
-    ]
-    return sum(sums) / len(sums)
+    lagged = [sum(map(mul, residuals, islice(residuals, lag, None))) / (count - lag) for lag in _APART]
+    return sum(lagged) / len(lagged)

@@ -11,6 +11,9 @@ PRIOR = (0.033, 0.033, 0.009, 0.009)
 SIZE = len(PRIOR)
 
 Features = tuple[float, float, float, float]
+#: One coefficient for each harmonic, in log seconds.
+Rhythm = tuple[float, float, float, float]
+NO_RHYTHM: Rhythm = (0.0, 0.0, 0.0, 0.0)
 
 
 def features(at: float) -> Features:

@@ -1,0 +1,78 @@
+"""Is the middle of the newest runs higher than the level?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from math import inf, sqrt
+
+from synthetics.regression.baseline import Baseline
+
+#: How far back it is looked, in runs.
+WINDOWS = (4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 40, 48, 64, 80, 96, 128)
+LONGEST = WINDOWS[-1]
+#: Nobody wants to be told of less (log seconds).
+FLOOR = 0.005
+#: A burst of slow runs is not a level: without its worst three neighbours a window must still score as much but for this.
+BURST, ALLOWANCE = 3, 2.0
+#: Short windows are looked through more often by chance: what is asked of them above the longest, in scores.
+STRICTER = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """How far the middle lies above and below the level, in standard errors, and over how many of the newest runs."""
+
+    up: float
+    up_window: int
+    down: float
+    down_window: int
+
+
+class Location:
+    """Holds the newest runs against one baseline."""
+
+    __slots__ = ("_covariance", "_full", "_rest", "_extra")
+
+    def __init__(self, baseline: Baseline) -> None:
+        noise = baseline.noise
+        self._covariance = baseline.covariance
+        self._full = [noise.mean_variance(window) + FLOOR**2 for window in WINDOWS]
+        self._rest = [noise.mean_variance(window - BURST) + FLOOR**2 for window in WINDOWS]
+        self._extra = [STRICTER * (1 - i / (len(WINDOWS) - 1)) for i in range(len(WINDOWS))]
+
+    def scores(self, newest: Sequence[float], places: Sequence[Sequence[float]]) -> Scores:
+        """Of clipped residuals and their places in the day, newest first."""
+        sums = list(accumulate(newest))
+        spots = [list(accumulate(column)) for column in places]
+        triples = [a + b + c for a, b, c in zip(newest, newest[1:], newest[2:], strict=False)]
+        highest, lowest = list(accumulate(triples, max)), list(accumulate(triples, min))
+        up = down = -inf
+        up_window = down_window = 0
+        for k, window in enumerate(WINDOWS):
+            if window > len(sums):
+                break
+            i = window - 1
+            unsure = self._unsure([column[i] / window for column in spots])
+            full, rest = sqrt(self._full[k] + unsure), sqrt(self._rest[k] + unsure) * (window - BURST)
+            score = sums[i] / window / full
+            if score > 0:
+                score = min(score, (sums[i] - highest[i - 2]) / rest + ALLOWANCE) - self._extra[k]
+                if score > up:
+                    up, up_window = score, window
+            else:
+                score = min(-score, (lowest[i - 2] - sums[i]) / rest + ALLOWANCE) - self._extra[k]
+                if score > down:
+                    down, down_window = score, window
+        return Scores(up, up_window, down, down_window)
+
+    def _unsure(self, place: list[float]) -> float:
+        """The variance of level and rhythm together at a mean place in the day."""
+        (v0, v1, v2, v3, v4), (_, a1, a2, a3, a4), (_, _, b2, b3, b4), (_, _, _, c3, c4), (*_, d4) = self._covariance
+        p, q, r, s = place
+        return (
+            v0
+            + p * (2 * v1 + p * a1 + 2 * (q * a2 + r * a3 + s * a4))
+            + q * (2 * v2 + q * b2 + 2 * (r * b3 + s * b4))
+            + r * (2 * v3 + r * c3 + 2 * s * c4)
+            + s * (2 * v4 + s * d4)
+        )

@@ -1,0 +1,49 @@
+"""Are more of the newest runs slow than used to be, though the middle stands?"""
+
+from collections.abc import Sequence
+from itertools import accumulate
+from math import log, sqrt
+
+#: A run is slow if it lies this many scales above the level.
+SLOW = 2.5
+WINDOWS = (10, 14, 20, 28, 40, 56, 80, 112, 128)
+#: What is believed of the share of slow runs before anything was seen, and how many runs that counts.
+USUAL, WEIGHT = 0.03, 40.0
+#: A slow run right after another tells less: slow runs come in bursts.
+AGAIN = 0.5
+#: How near is "right after".
+NEAR = 2
+#: Fewer are a burst, not a share.
+FEWEST = 2.0
+
+
+def counted(slow: bool, before: Sequence[float]) -> float:
+    """How much a run counts as slow, after those `before` it (newest last)."""
+    if not slow:
+        return 0.0
+    return AGAIN if any(before[-NEAR:]) else 1.0
+
+
+def slow_score(newest: Sequence[float], slow: int, runs: int) -> float:
+    """The root of twice the log likelihood ratio that the newest (newest first) have another share than `slow` of `runs`.
+
+    The highest over windows; 0 where none has more.
+    """
+    counts = list(accumulate(newest))
+    usual, base = slow + USUAL * WEIGHT, runs + WEIGHT
+    share = usual / base
+    alone = _log_likelihood(usual, base)
+    most = 0.0
+    for window in WINDOWS:
+        if window > len(counts):
+            break
+        count = counts[window - 1]
+        if count > share * window and count >= FEWEST:
+            apart = _log_likelihood(count, window) + alone
+            most = max(most, apart - _log_likelihood(count + usual, window + base))
+    return sqrt(2 * most)
+
+
+def _log_likelihood(count: float, runs: float) -> float:
+    rest = runs - count
+    return (count * log(count / runs) if count else 0.0) + (rest * log(rest / runs) if rest > 0 else 0.0)
