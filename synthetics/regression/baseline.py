@@ -21,6 +21,9 @@ class Earlier:
     squares: Matrix = field(default_factory=lambda: [[0.0] * SIZE for _ in range(SIZE)])
     products: Vector = field(default_factory=lambda: [0.0] * SIZE)
     runs: int = 0
+    noise: Noise | None = None
+    slow: int = 0
+    seen: int = 0
 
     def take(self, places: Sequence[Sequence[float]], logs: Sequence[float], most: int) -> None:
         """Keep what the runs of one more level tell; older levels give way beyond `most` runs."""
@@ -57,7 +60,7 @@ def learn(points: Points, count: int, earlier: Earlier, rhythm: Rhythm = NO_RHYT
     scale = scale_of(residuals, start=1.4826 * median(map(abs, residuals)))
     squares = _squares(places, count, earlier)
     for _ in range(_FIT_STEPS):
-        noise = noise_of(residuals, scale)
+        noise = _mixed(noise_of(residuals, scale), count, earlier)
         variance = noise.long_run_variance()
         covariance = inverse(
             [
@@ -75,9 +78,20 @@ def learn(points: Points, count: int, earlier: Earlier, rhythm: Rhythm = NO_RHYT
         rhythm = (fitted[0], fitted[1], fitted[2], fitted[3])
         residuals = points.residuals(level, rhythm, 0, count)
         scale = scale_of(residuals, start=scale)
-    noise = noise_of(residuals, scale)
+    noise = _mixed(noise_of(residuals, scale), count, earlier)
     slow = sum(value > SLOW * noise.whole for value in residuals)
     return Baseline(level, rhythm, covariance, noise, count, slow, unrest_of(residuals, noise.whole))
+
+
+KEPT = 60.0
+
+
+def _mixed(noise: Noise, count: int, earlier: Earlier) -> Noise:
+    if not earlier.noise:
+        return noise
+    share = KEPT / (KEPT + count)
+    old = earlier.noise
+    return Noise(*((share * a**2 + (1 - share) * b**2) ** 0.5 for a, b in ((old.scale, noise.scale), (old.link, noise.link), (old.wander, noise.wander))))
 
 
 def _centred(column: Sequence[float]) -> list[float]:

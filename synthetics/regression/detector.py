@@ -64,12 +64,13 @@ class Detector:
         b = self.baseline
         scores = self.location.scores(self.newest.clipped[-count:][::-1], [c[-count:][::-1] for c in self.points.places])
         share = slow_score(self.newest.slow[-count:][::-1], b.slow, b.runs)
-        spread = unrest_score(self.newest.departures[::-1], b.unrest, b.runs)
+        spread = unrest_score(self.newest.departures[::-1], b.unrest)
         if scores.down > scores.up and scores.down > STEADY: spread = 0.0
         if self.trace is not None:
-            self.trace.append((scores.up, scores.down, share, spread))
+            self.trace.append((scores.up, scores.down, share, spread, scores.up_window))
         news = False
-        for kind, score in ((Kind.LEVEL, scores.up / LEVEL), (Kind.SHARE, share / SHARE), (Kind.SPREAD, spread / SPREAD)):
+        fresh = 1 + FRESH / b.runs
+        for kind, score in ((Kind.LEVEL, scores.up / LEVEL / fresh), (Kind.SHARE, share / SHARE/fresh), (Kind.SPREAD, spread / SPREAD/fresh)):
             if kind in self.calm:
                 self.calm[kind] = self.calm[kind] + 1 if score < CALM else 0
                 if self.calm[kind] >= CALM_RUNS:
@@ -105,7 +106,10 @@ class Detector:
         self.earlier.take([c[:count] for c in self.points.places], drawn, MOST)
         self.points.forget(count)
         b = learn(self.points, window, self.earlier, old.rhythm)
-        self.baseline = replace(b, noise=old.noise, slow=old.slow * window // old.runs, unrest=old.unrest)
+        self.earlier.noise = old.noise
+        self.earlier.slow = old.slow; self.earlier.seen = old.runs
+        self.baseline = replace(b, noise=old.noise, unrest=replace(b.unrest, mean=old.unrest.mean, deviation=old.unrest.deviation))
         self._hold()
 
 STEADY = 2.0
+FRESH = 0.0

@@ -7,22 +7,29 @@ from math import sqrt
 
 WINDOWS = (24, 32, 40, 48, 64, 80, 96, 112, 128)
 #: A run is held against the median of so many before it.
-BEFORE = 5
+BEFORE = 9
 #: Departures count so far, in scales: stragglers are the affair of the share of slow runs.
-UP, DOWN = 2.0, 3.0
+UP, DOWN = 2.5, 2.5
+#: A run that is slow by itself tells nothing here.
+FAR = 3.0
+#: What is believed of the deviation before anything was seen, and how many runs that counts.
+TYPICAL, WEIGHT = 1.2, 40.0
 
 
 @dataclass(frozen=True, slots=True)
 class Unrest:
-    """Mean and deviation of squared departures."""
+    """Mean and deviation of squared departures, and how many were seen."""
 
     mean: float
     deviation: float
+    runs: int
 
 
 def departure(residual: float, before: Sequence[float], scale: float) -> float:
     """How far a residual lies from the median of the five before it, in scales: clipped and squared."""
     value = (residual - sorted(before)[BEFORE // 2]) / scale
+    if value > FAR:
+        return 1.0
     value = UP if value > UP else -DOWN if value < -DOWN else value
     return value * value
 
@@ -30,14 +37,19 @@ def departure(residual: float, before: Sequence[float], scale: float) -> float:
 def unrest_of(residuals: Sequence[float], scale: float) -> Unrest:
     """Of the runs of one level, oldest first."""
     steps = [departure(value, residuals[i : i + BEFORE], scale) for i, value in enumerate(residuals[BEFORE:])]
+    if not steps:
+        return Unrest(1.0, TYPICAL, 0)
     mean = sum(steps) / len(steps)
-    return Unrest(mean, sqrt(sum((step - mean) ** 2 for step in steps) / len(steps)) or 1.0)
+    squares = sum((step - mean) ** 2 for step in steps) + WEIGHT * TYPICAL**2
+    return Unrest(mean, sqrt(squares / (len(steps) + WEIGHT)), len(steps))
 
 
-def unrest_score(newest: Sequence[float], unrest: Unrest, runs: int) -> float:
+def unrest_score(newest: Sequence[float], unrest: Unrest) -> float:
     """How many standard errors the mean departure of the newest (newest first) lies above the usual; most of all windows."""
+    if not unrest.runs:
+        return 0.0
     sums = list(accumulate(newest))
     scores = [
-        (sums[window - 1] / window - unrest.mean) / sqrt(1 / window + 1 / runs) for window in WINDOWS if window <= len(sums)
+        (sums[window - 1] / window - unrest.mean) / sqrt(1 / window + 1 / unrest.runs) for window in WINDOWS if window <= len(sums)
     ]
     return max(scores, default=0.0) / unrest.deviation
