@@ -23,6 +23,7 @@ _MEMORY = 60.0
 #: So many standard errors of a covariance are not yet wandering.
 MARGIN = 1.5
 _MOST_WANDER = 0.75
+SURE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ def noise_of(residuals: Sequence[float], scale: float) -> Noise:
     near = dot(clipped, clipped[1:]) / power
     link = (near - max(0.0, wander)) / max(0.2, 1 - max(0.0, wander))
     link = (link * count + _LINK * _LINK_WEIGHT) / (count + _LINK_WEIGHT)
-    sure = min(_MOST_WANDER, max(0.0, wander - MARGIN / sqrt(len(_APART) * count)))
+    sure = min(_MOST_WANDER, SURE * max(0.0, wander - MARGIN / sqrt(len(_APART) * count)))
     return Noise(sqrt(1 - sure) * scale, min(_MOST_LINKED, max(0.0, link)), sqrt(sure) * scale)
 
 

@@ -41,6 +41,8 @@ def unrest_of(residuals: Sequence[float], scale: float) -> Unrest:
         return Unrest(1.0, TYPICAL, 0)
     mean = sum(steps) / len(steps)
     squares = sum((step - mean) ** 2 for step in steps) + WEIGHT * TYPICAL**2
+    near = sum((a - mean) * (b - mean) for a, b in zip(steps, steps[1:])) + sum((a - mean) * (b - mean) for a, b in zip(steps, steps[2:]))
+    squares = max(.8*squares, squares+ LINKED * 2 * near)
     return Unrest(mean, sqrt(squares / (len(steps) + WEIGHT)), len(steps))
 
 
@@ -50,6 +52,8 @@ def unrest_score(newest: Sequence[float], unrest: Unrest) -> float:
         return 0.0
     sums = list(accumulate(newest))
     scores = [
-        (sums[window - 1] / window - unrest.mean) / sqrt(1 / window + 1 / unrest.runs) for window in WINDOWS if window <= len(sums)
+        2 * (sqrt(sums[window - 1] / window / unrest.mean) - 1) * unrest.mean / sqrt(1 / window + 1 / unrest.runs) for window in WINDOWS if window <= len(sums)
     ]
     return max(scores, default=0.0) / unrest.deviation
+
+LINKED=1.0
