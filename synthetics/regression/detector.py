@@ -15,11 +15,11 @@ WARM_UP = 48
 #: Points that are remembered.
 MOST = 700
 #: The newest runs teach the baseline nothing: as many, but no more than one in so many of all.
-GUARD, GUARD_SHARE = 64, 3
+GUARD, GUARD_SHARE = 80, 3
 #: The baseline is learnt anew after so many runs.
 EVERY = 24
 #: What a score must reach (docs/regression.md tells how often each does by chance).
-LEVEL, SHARE, SPREAD, BETTER = 3.6, 3.6, 4.6, 5.0
+LEVEL, SHARE, SPREAD, BETTER = 3.6, 3.7, 3.5, 5.0
 #: What is over: as many runs in a row below this part of the limit.
 CALM, CALM_RUNS = 0.6, 8
 #: An improvement is believed after as many runs.
@@ -112,4 +112,4 @@ class Detector:
         self._hold()
 
 STEADY = 2.0
-FRESH = 0.0
+FRESH = 6.0

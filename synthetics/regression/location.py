@@ -13,7 +13,7 @@ LONGEST = WINDOWS[-1]
 #: Nobody wants to be told of less (log seconds).
 FLOOR = 0.005
 #: A burst of slow runs is not a level: without its worst three neighbours a window must still score as much but for this.
-BURST, ALLOWANCE = 3, 2.0
+BURST, ALLOWANCE, SHORT = 3, 0.6, 3.6
 #: Short windows are looked through more often by chance: what is asked of them above the longest, in scores.
 STRICTER = 0.0
 
@@ -56,11 +56,11 @@ class Location:
             full, rest = sqrt(self._full[k] + unsure), sqrt(self._rest[k] + unsure) * (window - BURST)
             score = sums[i] / window / full
             if score > 0:
-                score = min(score, (sums[i] - highest[i - 2]) / rest + ALLOWANCE) - self._extra[k]
+                score = min(score, (sums[i] - highest[i - 2]) / rest + ALLOWANCE + SHORT / window) - self._extra[k]
                 if score > up:
                     up, up_window = score, window
             else:
-                score = min(-score, (lowest[i - 2] - sums[i]) / rest + ALLOWANCE) - self._extra[k]
+                score = min(-score, (lowest[i - 2] - sums[i]) / rest + ALLOWANCE + SHORT / window) - self._extra[k]
                 if score > down:
                     down, down_window = score, window
         return Scores(up, up_window, down, down_window)

@@ -5,16 +5,16 @@ from itertools import accumulate
 from math import log, sqrt
 
 #: A run is slow if it lies this many scales above the level.
-SLOW = 2.5
+SLOW = 3.0
 WINDOWS = (10, 14, 20, 28, 40, 56, 80, 112, 128)
 #: What is believed of the share of slow runs before anything was seen, and how many runs that counts.
-USUAL, WEIGHT = 0.03, 40.0
+USUAL, WEIGHT = 0.012, 40.0
 #: A slow run right after another tells less: slow runs come in bursts.
-AGAIN = 0.5
+AGAIN = 0.3
 #: How near is "right after".
-NEAR = 2
+NEAR = 1
 #: Fewer are a burst, not a share.
-FEWEST = 2.0
+FEWEST = 2.6
 
 
 def counted(slow: bool, before: Sequence[float]) -> float:

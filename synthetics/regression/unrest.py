@@ -7,13 +7,13 @@ from math import sqrt
 
 WINDOWS = (24, 32, 40, 48, 64, 80, 96, 112, 128)
 #: A run is held against the median of so many before it.
-BEFORE = 9
+BEFORE = 13
 #: Departures count so far, in scales: stragglers are the affair of the share of slow runs.
-UP, DOWN = 2.5, 2.5
+UP, DOWN = 3.0, 3.0
 #: A run that is slow by itself tells nothing here.
-FAR = 3.0
+FAR = 3.3
 #: What is believed of the deviation before anything was seen, and how many runs that counts.
-TYPICAL, WEIGHT = 1.2, 40.0
+TYPICAL, WEIGHT = 1.35, 60.0
 
 
 @dataclass(frozen=True, slots=True)
