@@ -45,6 +45,7 @@ class Detector:
         self.since = 0
         self.calm: dict[Kind, int] = {}
         self.trace = None
+        self.held = 0
 
     def update(self, at: float, seconds: float):
         self.points.append(at, seconds)
@@ -66,11 +67,12 @@ class Detector:
         share = slow_score(self.newest.slow[-count:][::-1], b.slow, b.runs)
         spread = unrest_score(self.newest.departures[::-1], b.unrest)
         if scores.down > scores.up and scores.down > STEADY: spread = 0.0
+        self.held = self.held + 1 if spread >= SPREAD else 0
+        if Kind.SPREAD not in self.calm and self.held < HOLD: spread = min(spread, .99*SPREAD)
         if self.trace is not None:
             self.trace.append((scores.up, scores.down, share, spread, scores.up_window))
         news = False
-        fresh = 1 + FRESH / b.runs
-        for kind, score in ((Kind.LEVEL, scores.up / LEVEL / fresh), (Kind.SHARE, share / SHARE/fresh), (Kind.SPREAD, spread / SPREAD/fresh)):
+        for kind, score in ((Kind.LEVEL, scores.up / LEVEL /(1 + FRESH / b.runs)), (Kind.SHARE, share / SHARE/(1 + FRESH / b.runs)), (Kind.SPREAD, spread / SPREAD/(1 + FRESH / b.runs))):
             if kind in self.calm:
                 self.calm[kind] = self.calm[kind] + 1 if score < CALM else 0
                 if self.calm[kind] >= CALM_RUNS:
@@ -113,3 +115,4 @@ class Detector:
 
 STEADY = 2.0
 FRESH = 6.0
+HOLD = 6

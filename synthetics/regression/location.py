@@ -13,7 +13,7 @@ LONGEST = WINDOWS[-1]
 #: Nobody wants to be told of less (log seconds).
 FLOOR = 0.005
 #: A burst of slow runs is not a level: without its worst three neighbours a window must still score as much but for this.
-BURST, ALLOWANCE, SHORT = 3, 0.6, 3.6
+BURST, ALLOWANCE, SHORT = 3, 1.1, 1.6
 #: Short windows are looked through more often by chance: what is asked of them above the longest, in scores.
 STRICTER = 0.0
 
