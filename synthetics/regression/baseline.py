@@ -8,33 +8,35 @@ from synthetics.regression.algebra import Matrix, Vector, dot, inverse, times
 from synthetics.regression.noise import Noise, clip, noise_of, scale_of
 from synthetics.regression.points import Points
 from synthetics.regression.rhythm import NO_RHYTHM, SIZE, Rhythm, prior_precision
-from synthetics.regression.unrest import Unrest, unrest_of
 from synthetics.regression.slow import SLOW
+from synthetics.regression.unrest import Unrest, unrest_of
 
 _FIT_STEPS = 3
+#: As many runs the noise of the level before counts.
+_KEPT = 60.0
 
 
 @dataclass(slots=True)
 class Earlier:
-    """What earlier levels of the series tell about its rhythm: sums of squares and products, and of how many runs."""
+    """What earlier levels of the series tell: of its rhythm sums of squares and products over `runs`, and its noise."""
 
     squares: Matrix = field(default_factory=lambda: [[0.0] * SIZE for _ in range(SIZE)])
     products: Vector = field(default_factory=lambda: [0.0] * SIZE)
     runs: int = 0
     noise: Noise | None = None
-    slow: int = 0
-    seen: int = 0
 
-    def take(self, places: Sequence[Sequence[float]], logs: Sequence[float], most: int) -> None:
-        """Keep what the runs of one more level tell; older levels give way beyond `most` runs."""
-        count = len(logs)
-        keep = max(0.0, min(1.0, (most - count) / max(1, self.runs)))
-        columns = [_centred(column) for column in places]
+    def take(self, points: Points, count: int, baseline: "Baseline") -> None:
+        """Keep what the oldest `count` points tell, which lie on the level of `baseline`; older levels give way."""
+        residuals = points.residuals(baseline.level, baseline.rhythm, 0, count)
+        drawn = _drawn(points.logs, residuals, baseline.noise.whole)
+        keep = max(0.0, min(1.0, (points.most - count) / max(1, self.runs)))
+        columns = [_centred(column[:count]) for column in points.places]
         for i, column in enumerate(columns):
-            self.products[i] = self.products[i] * keep + dot(column, logs)
+            self.products[i] = self.products[i] * keep + dot(column, drawn)
             for j, other in enumerate(columns):
                 self.squares[i][j] = self.squares[i][j] * keep + dot(column, other)
         self.runs = int(self.runs * keep) + count
+        self.noise = baseline.noise
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,38 +62,34 @@ def learn(points: Points, count: int, earlier: Earlier, rhythm: Rhythm = NO_RHYT
     scale = scale_of(residuals, start=1.4826 * median(map(abs, residuals)))
     squares = _squares(places, count, earlier)
     for _ in range(_FIT_STEPS):
-        noise = _mixed(noise_of(residuals, scale), count, earlier)
-        variance = noise.long_run_variance()
+        variance = _noise(residuals, scale, earlier).long_run_variance()
         covariance = inverse(
             [
                 [own + seen / variance for own, seen in zip(prior, row, strict=True)]
                 for prior, row in zip(prior_precision(), squares, strict=True)
             ]
         )
-        # What is fitted to: the points, with stragglers drawn to where they count.
-        drawn = [
-            value - residual + clipped
-            for value, residual, clipped in zip(points.logs, residuals, clip(residuals, scale), strict=False)
-        ]
+        drawn = _drawn(points.logs, residuals, scale)
         products = [sum(drawn), *(dot(c, drawn) + old for c, old in zip(places, earlier.products, strict=True))]
-        level, *fitted = times(covariance, [value / variance for value in products])
-        rhythm = (fitted[0], fitted[1], fitted[2], fitted[3])
+        level, a, b, c, d = times(covariance, [value / variance for value in products])
+        rhythm = (a, b, c, d)
         residuals = points.residuals(level, rhythm, 0, count)
         scale = scale_of(residuals, start=scale)
-    noise = _mixed(noise_of(residuals, scale), count, earlier)
+    noise = _noise(residuals, scale, earlier)
     slow = sum(value > SLOW * noise.whole for value in residuals)
     return Baseline(level, rhythm, covariance, noise, count, slow, unrest_of(residuals, noise.whole))
 
 
-KEPT = 60.0
+def _noise(residuals: Sequence[float], scale: float, earlier: Earlier) -> Noise:
+    """The noise of a level; that of the level before it counts too while there are few runs."""
+    noise = noise_of(residuals, scale)
+    return noise.mixed(earlier.noise, _KEPT / (_KEPT + len(residuals))) if earlier.noise else noise
 
 
-def _mixed(noise: Noise, count: int, earlier: Earlier) -> Noise:
-    if not earlier.noise:
-        return noise
-    share = KEPT / (KEPT + count)
-    old = earlier.noise
-    return Noise(*((share * a**2 + (1 - share) * b**2) ** 0.5 for a, b in ((old.scale, noise.scale), (old.link, noise.link), (old.wander, noise.wander))))
+def _drawn(logs: Sequence[float], residuals: Sequence[float], scale: float) -> list[float]:
+    """The points of these residuals, with stragglers drawn to where they count."""
+    clipped = clip(residuals, scale)
+    return [value - residual + near for value, residual, near in zip(logs, residuals, clipped, strict=False)]
 
 
 def _centred(column: Sequence[float]) -> list[float]:

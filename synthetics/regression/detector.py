@@ -1,29 +1,35 @@
-"""Judges a series run by run: has it become slower?"""
+"""Judges a series run by run: has it become slower? (docs/regression.md)"""
 
 from dataclasses import dataclass
 from enum import StrEnum
+from math import exp
 
 from synthetics.regression.baseline import Baseline, Earlier, learn
 from synthetics.regression.location import LONGEST, Location, Scores
-from synthetics.regression.newest import Newest
+from synthetics.regression.newest import SEEN, Newest
 from synthetics.regression.points import Points
-from synthetics.regression.slow import slow_score
-from synthetics.regression.unrest import unrest_score
+from synthetics.regression.rhythm import NO_RHYTHM
+from synthetics.regression.slow import share_score
+from synthetics.regression.unrest import spread_score
 
+#: A snapshot of another method is not to be continued: the series is judged anew from its stored timings.
+METHOD = 1
 #: Runs before the first judgement.
 WARM_UP = 48
 #: Points that are remembered.
 MOST = 700
-#: The newest runs teach the baseline nothing: as many, but no more than one in so many of all.
-GUARD, GUARD_SHARE = 80, 3
+#: The newest runs teach the baseline nothing, so that a drift does not teach itself: as many, but no more than a third.
+_GUARD, _GUARD_SHARE = 80, 3
 #: The baseline is learnt anew after so many runs.
-EVERY = 24
-#: What a score must reach (docs/regression.md tells how often each does by chance).
-LEVEL, SHARE, SPREAD, BETTER = 3.6, 3.7, 3.5, 5.0
+_EVERY = 24
+#: What a score must reach; of an improvement, what it must reach and over how many runs.
+_BETTER, _BELIEVED = 5.0, 8
 #: What is over: as many runs in a row below this part of the limit.
-CALM, CALM_RUNS = 0.6, 8
-#: An improvement is believed after as many runs.
-BELIEVED = 8
+_CALM, _CALM_RUNS = 0.6, 8
+#: A baseline of few runs is less sure than it thinks: limits grow by as many runs of it.
+_FRESH = 6.0
+#: A spread must stay for so many runs, and the level must not be on its way down (in standard errors).
+_STAYS, _STEADY = 4, 2.0
 
 
 class Kind(StrEnum):
@@ -34,85 +40,158 @@ class Kind(StrEnum):
     SPREAD = "spread"
 
 
-LIMITS = {Kind.LEVEL: "LEVEL", Kind.SHARE: "SHARE", Kind.SPREAD: "SPREAD"}
+#: What a score must reach. Together they keep the promise of at most one false alarm in 2,000 runs.
+LIMITS = {Kind.LEVEL: 3.6, Kind.SHARE: 3.65, Kind.SPREAD: 3.4}
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What one more run changed: the ways in which the series became slower, those that are over, a better level."""
+
+    opened: tuple[Kind, ...] = ()
+    closed: tuple[Kind, ...] = ()
+    improved: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All that a detector knows, as plain values: a detector restored from it goes on as if it had never stopped."""
+
+    method: int
+    at: list[float]
+    seconds: list[float]
+    earlier: Earlier
+    baseline: Baseline | None
+    since: int
+    stayed: int
+    slower: dict[Kind, int]
 
 
 class Detector:
-    def __init__(self) -> None:
-        self.points = Points(MOST)
-        self.earlier = Earlier()
-        self.baseline: Baseline | None = None
-        self.since = 0
-        self.calm: dict[Kind, int] = {}
-        self.trace = None
-        self.held = 0
+    """One series. Constant time and memory for each point: it remembers `MOST` of them."""
 
-    def update(self, at: float, seconds: float):
-        self.points.append(at, seconds)
-        self.since += 1
-        if self.baseline is None:
-            if len(self.points) < WARM_UP:
+    def __init__(self) -> None:
+        self._points = Points(MOST)
+        self._earlier = Earlier()
+        self._baseline: Baseline | None = None
+        #: Runs since the baseline was learnt; runs in a row whose spread was over the limit.
+        self._since = self._stayed = 0
+        #: What is slower now, and how many runs in a row have been calm since.
+        self._slower: dict[Kind, int] = {}
+
+    @classmethod
+    def restored(cls, snapshot: Snapshot) -> "Detector":
+        """A detector that goes on from a snapshot. Raises ValueError if that is of another method."""
+        if snapshot.method != METHOD:
+            raise ValueError(f"the snapshot is of method {snapshot.method}, this is method {METHOD}")
+        detector = cls()
+        for at, seconds in zip(snapshot.at, snapshot.seconds, strict=True):
+            detector._points.append(at, seconds)
+        detector._earlier, detector._slower = snapshot.earlier, dict(snapshot.slower)
+        if snapshot.baseline:
+            detector._hold_against(snapshot.baseline)
+        detector._since, detector._stayed = snapshot.since, snapshot.stayed
+        return detector
+
+    def snapshot(self) -> Snapshot:
+        """All that is known now."""
+        points = self._points
+        return Snapshot(
+            METHOD, list(points.at), list(points.seconds), self._earlier, self._baseline,
+            self._since, self._stayed, dict(self._slower),
+        )  # fmt: skip
+
+    @property
+    def slower(self) -> frozenset[Kind]:
+        """The ways in which the series is slower now."""
+        return frozenset(self._slower)
+
+    @property
+    def level(self) -> float | None:
+        """The middle of the current level in seconds; None while there is none yet."""
+        return exp(self._baseline.level) if self._baseline else None
+
+    def update(self, at: float, seconds: float) -> Judgement | None:
+        """Take one more run (seconds since the epoch, seconds taken), in the order of time; None while learning."""
+        self._points.append(at, seconds)
+        self._since += 1
+        count = len(self._points)
+        if self._baseline is None:
+            if count < (_BELIEVED if self._earlier.noise else WARM_UP):
                 return None
             self._learn()
-        elif self.since >= EVERY and not self.calm:
+        elif self._since >= _EVERY and not self._slower:
             self._learn()
         else:
-            self.newest.add(self.points.residuals(self.baseline.level, self.baseline.rhythm, len(self.points) - 1, len(self.points))[0])
+            baseline = self._baseline
+            self._newest.add(self._points.residuals(baseline.level, baseline.rhythm, count - 1, count)[0])
         return self._judge()
 
-    def _judge(self):
-        count = min(len(self.points), LONGEST)
-        b = self.baseline
-        scores = self.location.scores(self.newest.clipped[-count:][::-1], [c[-count:][::-1] for c in self.points.places])
-        share = slow_score(self.newest.slow[-count:][::-1], b.slow, b.runs)
-        spread = unrest_score(self.newest.departures[::-1], b.unrest)
-        if scores.down > scores.up and scores.down > STEADY: spread = 0.0
-        self.held = self.held + 1 if spread >= SPREAD else 0
-        if Kind.SPREAD not in self.calm and self.held < HOLD: spread = min(spread, .99*SPREAD)
-        if self.trace is not None:
-            self.trace.append((scores.up, scores.down, share, spread, scores.up_window))
-        news = False
-        for kind, score in ((Kind.LEVEL, scores.up / LEVEL /(1 + FRESH / b.runs)), (Kind.SHARE, share / SHARE/(1 + FRESH / b.runs)), (Kind.SPREAD, spread / SPREAD/(1 + FRESH / b.runs))):
-            if kind in self.calm:
-                self.calm[kind] = self.calm[kind] + 1 if score < CALM else 0
-                if self.calm[kind] >= CALM_RUNS:
-                    del self.calm[kind]
-            elif score >= 1:
-                self.calm[kind] = 0
-                news = True
-        if not self.calm and scores.down >= BETTER and scores.down_window >= BELIEVED:
-            self._better(scores.down_window)
-        return news
+    def relevel(self, at: float) -> None:
+        """What was before `at` (seconds since the epoch) is no longer the level: what came since is the new normal."""
+        count = sum(instant < at for instant in self._points.at)
+        self._slower.clear()
+        self._begin(len(self._points) - count)
+
+    def _judge(self) -> Judgement:
+        assert self._baseline
+        baseline, count = self._baseline, min(len(self._points), LONGEST)
+        newest = self._newest
+        location = self._location.scores(
+            newest.clipped[-count:][::-1], [column[-count:][::-1] for column in self._points.places]
+        )
+        unsure = 1 + _FRESH / baseline.runs
+        scores = {
+            Kind.LEVEL: location.up,
+            Kind.SHARE: share_score(newest.slow[-count:][::-1], baseline.slow, baseline.runs),
+            Kind.SPREAD: self._spread(location, unsure),
+        }
+        opened, closed = [], []
+        for kind, score in scores.items():
+            score /= LIMITS[kind] * unsure
+            if kind in self._slower:
+                self._slower[kind] = self._slower[kind] + 1 if score < _CALM else 0
+                if self._slower[kind] >= _CALM_RUNS:
+                    del self._slower[kind]
+                    closed.append(kind)
+            elif score >= 1 and (kind != Kind.SPREAD or self._stayed >= _STAYS):
+                self._slower[kind] = 0
+                opened.append(kind)
+        improved = not self._slower and location.down >= _BETTER and location.down_window >= _BELIEVED
+        if improved:
+            self._begin(location.down_window)
+        return Judgement(tuple(opened), tuple(closed), improved)
+
+    def _spread(self, location: Scores, unsure: float) -> float:
+        """The score of the spread; 0 while the level goes down, which looks like it."""
+        assert self._baseline
+        score = spread_score(self._newest.departures[::-1], self._baseline.unrest)
+        if location.down > max(location.up, _STEADY):
+            score = 0.0
+        self._stayed = self._stayed + 1 if score >= LIMITS[Kind.SPREAD] * unsure else 0
+        return score
 
     def _learn(self) -> None:
-        count = len(self.points)
-        self.baseline = learn(self.points, count - min(GUARD, count // GUARD_SHARE), self.earlier, self.baseline.rhythm if self.baseline else (0.0,)*4)
-        self._hold()
+        count = len(self._points)
+        guard = min(_GUARD, count // _GUARD_SHARE)
+        rhythm = self._baseline.rhythm if self._baseline else NO_RHYTHM
+        self._hold_against(learn(self._points, count - guard, self._earlier, rhythm))
 
-    def _hold(self):
-        b = self.baseline
-        self.location = Location(b)
-        self.since = 0
-        self.newest = Newest(b.noise.whole)
-        n = len(self.points)
-        for r in self.points.residuals(b.level, b.rhythm, max(0, n - LONGEST - 5), n):
-            self.newest.add(r)
+    def _begin(self, count: int) -> None:
+        """A new level begins with the newest `count` points; what was before tells of rhythm and noise."""
+        old = self._baseline
+        if old:
+            self._earlier.take(self._points, len(self._points) - count, old)
+        self._points.forget(len(self._points) - count)
+        self._baseline = None
+        if old and count >= _BELIEVED:
+            self._hold_against(learn(self._points, count, self._earlier, old.rhythm))
 
-    def _better(self, window):
-        from dataclasses import replace
-        old = self.baseline
-        count = len(self.points) - window
-        from synthetics.regression.noise import clip
-        residuals = self.points.residuals(old.level, old.rhythm, 0, count)
-        drawn = [v - r + c - old.level for v, r, c in zip(self.points.logs, residuals, clip(residuals, old.noise.whole))]
-        self.earlier.take([c[:count] for c in self.points.places], drawn, MOST)
-        self.points.forget(count)
-        b = learn(self.points, window, self.earlier, old.rhythm)
-        self.earlier.noise = old.noise
-        self.earlier.slow = old.slow; self.earlier.seen = old.runs
-        self.baseline = replace(b, noise=old.noise, unrest=replace(b.unrest, mean=old.unrest.mean, deviation=old.unrest.deviation))
-        self._hold()
-
-STEADY = 2.0
-FRESH = 6.0
-HOLD = 6
+    def _hold_against(self, baseline: Baseline) -> None:
+        self._baseline = baseline
+        self._location = Location(baseline)
+        self._newest = Newest(baseline.noise.whole)
+        self._since = 0
+        count = len(self._points)
+        for residual in self._points.residuals(baseline.level, baseline.rhythm, max(0, count - SEEN), count):
+            self._newest.add(residual)

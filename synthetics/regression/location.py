@@ -11,11 +11,10 @@ from synthetics.regression.baseline import Baseline
 WINDOWS = (4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 40, 48, 64, 80, 96, 128)
 LONGEST = WINDOWS[-1]
 #: Nobody wants to be told of less (log seconds).
-FLOOR = 0.005
-#: A burst of slow runs is not a level: without its worst three neighbours a window must still score as much but for this.
-BURST, ALLOWANCE, SHORT = 3, 1.1, 1.6
-#: Short windows are looked through more often by chance: what is asked of them above the longest, in scores.
-STRICTER = 0.0
+_FLOOR = 0.005
+#: A burst of slow runs is not a level: without its worst three neighbours a window must still score as much, but for
+#: an allowance that is larger for short windows, of which they are most.
+_BURST, _ALLOWANCE, _SHORT = 3, 0.9, 2.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +30,13 @@ class Scores:
 class Location:
     """Holds the newest runs against one baseline."""
 
-    __slots__ = ("_covariance", "_full", "_rest", "_extra")
+    __slots__ = ("_covariance", "_full", "_rest")
 
     def __init__(self, baseline: Baseline) -> None:
         noise = baseline.noise
         self._covariance = baseline.covariance
-        self._full = [noise.mean_variance(window) + FLOOR**2 for window in WINDOWS]
-        self._rest = [noise.mean_variance(window - BURST) + FLOOR**2 for window in WINDOWS]
-        self._extra = [STRICTER * (1 - i / (len(WINDOWS) - 1)) for i in range(len(WINDOWS))]
+        self._full = [noise.mean_variance(window) + _FLOOR**2 for window in WINDOWS]
+        self._rest = [noise.mean_variance(window - _BURST) + _FLOOR**2 for window in WINDOWS]
 
     def scores(self, newest: Sequence[float], places: Sequence[Sequence[float]]) -> Scores:
         """Of clipped residuals and their places in the day, newest first."""
@@ -53,14 +51,15 @@ class Location:
                 break
             i = window - 1
             unsure = self._unsure([column[i] / window for column in spots])
-            full, rest = sqrt(self._full[k] + unsure), sqrt(self._rest[k] + unsure) * (window - BURST)
+            full, rest = sqrt(self._full[k] + unsure), sqrt(self._rest[k] + unsure) * (window - _BURST)
+            allowance = _ALLOWANCE + _SHORT / window
             score = sums[i] / window / full
             if score > 0:
-                score = min(score, (sums[i] - highest[i - 2]) / rest + ALLOWANCE + SHORT / window) - self._extra[k]
+                score = min(score, (sums[i] - highest[i - 2]) / rest + allowance)
                 if score > up:
                     up, up_window = score, window
             else:
-                score = min(-score, (lowest[i - 2] - sums[i]) / rest + ALLOWANCE + SHORT / window) - self._extra[k]
+                score = min(-score, (lowest[i - 2] - sums[i]) / rest + allowance)
                 if score > down:
                     down, down_window = score, window
         return Scores(up, up_window, down, down_window)

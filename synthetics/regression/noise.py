@@ -21,9 +21,8 @@ _APART = range(6, 25, 2)
 #: How long a level that wanders keeps its direction, in runs.
 _MEMORY = 60.0
 #: So many standard errors of a covariance are not yet wandering.
-MARGIN = 1.5
+_MARGIN = 1.5
 _MOST_WANDER = 0.75
-SURE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +42,19 @@ class Noise:
         """The variance of the mean of as many runs in a row."""
         own = self.scale**2 * _linked(runs, self.link)
         return own + self.wander**2 * _linked(runs, exp(-1 / _MEMORY))
+
+    def mixed(self, other: "Noise", share: float) -> "Noise":
+        """This noise, with a share (0 to 1) of another's."""
+        return Noise(
+            *(
+                sqrt((1 - share) * own**2 + share * theirs**2)
+                for own, theirs in (
+                    (self.scale, other.scale),
+                    (self.link, other.link),
+                    (self.wander, other.wander),
+                )
+            )
+        )
 
     def long_run_variance(self) -> float:
         """What a single independent point would have to vary by, for a long mean to vary as it does."""
@@ -74,7 +86,7 @@ def noise_of(residuals: Sequence[float], scale: float) -> Noise:
     near = dot(clipped, clipped[1:]) / power
     link = (near - max(0.0, wander)) / max(0.2, 1 - max(0.0, wander))
     link = (link * count + _LINK * _LINK_WEIGHT) / (count + _LINK_WEIGHT)
-    sure = min(_MOST_WANDER, SURE * max(0.0, wander - MARGIN / sqrt(len(_APART) * count)))
+    sure = min(_MOST_WANDER, max(0.0, wander - _MARGIN / sqrt(len(_APART) * count)))
     return Noise(sqrt(1 - sure) * scale, min(_MOST_LINKED, max(0.0, link)), sqrt(sure) * scale)
 
 

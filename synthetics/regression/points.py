@@ -1,22 +1,23 @@
 """The points of a series that are still looked at, in columns."""
 
 from collections.abc import Sequence
-from math import exp, log
+from math import log
 
-from synthetics.regression.rhythm import SIZE, features
+from synthetics.regression.rhythm import SIZE, Rhythm, features
 
 #: Timings are told to the millisecond; nothing is quicker than that.
 SHORTEST = 0.001
 
 
 class Points:
-    """Instants, log seconds and places in the day, oldest first; as many as `most`, the oldest go."""
+    """Instants (seconds since the epoch) and seconds taken, oldest first; as many as `most`, then the oldest go."""
 
-    __slots__ = ("at", "logs", "most", "places")
+    __slots__ = ("at", "logs", "most", "places", "seconds")
 
     def __init__(self, most: int) -> None:
         self.most = most
         self.at: list[float] = []
+        self.seconds: list[float] = []
         self.logs: list[float] = []
         #: One column for each harmonic.
         self.places: tuple[list[float], ...] = tuple([] for _ in range(SIZE))
@@ -25,8 +26,9 @@ class Points:
         return len(self.at)
 
     def append(self, at: float, seconds: float) -> None:
-        """Take one more point (seconds since the epoch, seconds taken)."""
+        """Take one more point."""
         self.at.append(at)
+        self.seconds.append(seconds)
         self.logs.append(log(max(seconds, SHORTEST)))
         for column, value in zip(self.places, features(at), strict=True):
             column.append(value)
@@ -35,20 +37,14 @@ class Points:
 
     def forget(self, count: int) -> None:
         """Drop the oldest points."""
-        del self.at[:count], self.logs[:count]
-        for column in self.places:
+        for column in (self.at, self.seconds, self.logs, *self.places):
             del column[:count]
 
-    def kept(self) -> list[tuple[float, float]]:
-        """The points as they were given, but for the last bits of the seconds."""
-        return [(at, exp(value)) for at, value in zip(self.at, self.logs, strict=True)]
-
-    def residuals(self, level: float, rhythm: Sequence[float], first: int, last: int) -> list[float]:
+    def residuals(self, level: float, rhythm: Rhythm, first: int, last: int) -> list[float]:
         """What level and rhythm do not explain of the points `first` to `last`, in log seconds."""
         a, b, c, d = rhythm
+        columns: Sequence[list[float]] = [column[first:last] for column in self.places]
         return [
             value - level - a * s1 - b * c1 - c * s2 - d * c2
-            for value, s1, c1, s2, c2 in zip(
-                self.logs[first:last], *(column[first:last] for column in self.places), strict=True
-            )
+            for value, s1, c1, s2, c2 in zip(self.logs[first:last], *columns, strict=True)
         ]

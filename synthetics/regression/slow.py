@@ -8,29 +8,28 @@ from math import log, sqrt
 SLOW = 3.0
 WINDOWS = (10, 14, 20, 28, 40, 56, 80, 112, 128)
 #: What is believed of the share of slow runs before anything was seen, and how many runs that counts.
-USUAL, WEIGHT = 0.012, 40.0
+_USUAL, _WEIGHT = 0.012, 40.0
 #: A slow run right after another tells less: slow runs come in bursts.
-AGAIN = 0.3
-#: How near is "right after".
-NEAR = 1
+_AGAIN = 0.3
 #: Fewer are a burst, not a share.
-FEWEST = 2.6
+_FEWEST = 2.6
 
 
-def counted(slow: bool, before: Sequence[float]) -> float:
-    """How much a run counts as slow, after those `before` it (newest last)."""
+def counted(slow: bool, before: float) -> float:
+    """How much a run counts as slow, after the one `before` it."""
     if not slow:
         return 0.0
-    return AGAIN if any(before[-NEAR:]) else 1.0
+    return _AGAIN if before else 1.0
 
 
-def slow_score(newest: Sequence[float], slow: int, runs: int) -> float:
-    """The root of twice the log likelihood ratio that the newest (newest first) have another share than `slow` of `runs`.
+def share_score(newest: Sequence[float], slow: int, runs: int) -> float:
+    """Is the share of slow runs among the newest (newest first) higher than `slow` of `runs`?
 
-    The highest over windows; 0 where none has more.
+    The signed root of twice the log likelihood ratio of two shares against one, the highest over windows; 0 where
+    no window has more (S. S. Wilks, Annals of Mathematical Statistics 9, 1938).
     """
     counts = list(accumulate(newest))
-    usual, base = slow + USUAL * WEIGHT, runs + WEIGHT
+    usual, base = slow + _USUAL * _WEIGHT, runs + _WEIGHT
     share = usual / base
     alone = _log_likelihood(usual, base)
     most = 0.0
@@ -38,7 +37,7 @@ def slow_score(newest: Sequence[float], slow: int, runs: int) -> float:
         if window > len(counts):
             break
         count = counts[window - 1]
-        if count > share * window and count >= FEWEST:
+        if count > share * window and count >= _FEWEST:
             apart = _log_likelihood(count, window) + alone
             most = max(most, apart - _log_likelihood(count + usual, window + base))
     return sqrt(2 * most)

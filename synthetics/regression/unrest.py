@@ -6,14 +6,19 @@ from itertools import accumulate
 from math import sqrt
 
 WINDOWS = (24, 32, 40, 48, 64, 80, 96, 112, 128)
-#: A run is held against the median of so many before it.
+#: A run is held against the median of so many before it: a spike of a few runs leaves it alone.
 BEFORE = 13
-#: Departures count so far, in scales: stragglers are the affair of the share of slow runs.
-UP, DOWN = 3.0, 3.0
-#: A run that is slow by itself tells nothing here.
+#: Departures count so far, in scales.
+MOST = 3.0
+#: A run that is slow by itself tells nothing here; stragglers are the affair of the share of slow runs.
 FAR = 3.3
+_NOTHING = 1.0
 #: What is believed of the deviation before anything was seen, and how many runs that counts.
-TYPICAL, WEIGHT = 1.35, 60.0
+_TYPICAL, _WEIGHT = 1.35, 60.0
+#: Departures this near to one another are linked.
+_LINKED = (1, 2)
+#: Fewer departures than this are no baseline.
+FEWEST = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,34 +31,36 @@ class Unrest:
 
 
 def departure(residual: float, before: Sequence[float], scale: float) -> float:
-    """How far a residual lies from the median of the five before it, in scales: clipped and squared."""
+    """How far a residual lies from the median of those before it, in scales: squared, and no more than counts."""
     value = (residual - sorted(before)[BEFORE // 2]) / scale
     if value > FAR:
-        return 1.0
-    value = UP if value > UP else -DOWN if value < -DOWN else value
-    return value * value
+        return _NOTHING
+    return min(MOST * MOST, value * value)
 
 
 def unrest_of(residuals: Sequence[float], scale: float) -> Unrest:
     """Of the runs of one level, oldest first."""
     steps = [departure(value, residuals[i : i + BEFORE], scale) for i, value in enumerate(residuals[BEFORE:])]
-    if not steps:
-        return Unrest(1.0, TYPICAL, 0)
+    if len(steps) < FEWEST:
+        return Unrest(_NOTHING, _TYPICAL, 0)
     mean = sum(steps) / len(steps)
-    squares = sum((step - mean) ** 2 for step in steps) + WEIGHT * TYPICAL**2
-    near = sum((a - mean) * (b - mean) for a, b in zip(steps, steps[1:])) + sum((a - mean) * (b - mean) for a, b in zip(steps, steps[2:]))
-    squares = max(.8*squares, squares+ LINKED * 2 * near)
-    return Unrest(mean, sqrt(squares / (len(steps) + WEIGHT)), len(steps))
+    apart = [step - mean for step in steps]
+    own = sum(value * value for value in apart) + _WEIGHT * _TYPICAL**2
+    linked = sum(a * b for lag in _LINKED for a, b in zip(apart, apart[lag:], strict=False))
+    return Unrest(mean, sqrt(max(0.8 * own, own + 2 * linked) / (len(steps) + _WEIGHT)), len(steps))
 
 
-def unrest_score(newest: Sequence[float], unrest: Unrest) -> float:
-    """How many standard errors the mean departure of the newest (newest first) lies above the usual; most of all windows."""
-    if not unrest.runs:
+def spread_score(newest: Sequence[float], usual: Unrest) -> float:
+    """How many standard errors the departures of the newest runs (newest first) lie above the usual; most of all windows.
+
+    Compared as square roots, whose errors are alike whatever the mean (a chi square's, after Fisher).
+    """
+    if not usual.runs:
         return 0.0
     sums = list(accumulate(newest))
     scores = [
-        2 * (sqrt(sums[window - 1] / window / unrest.mean) - 1) * unrest.mean / sqrt(1 / window + 1 / unrest.runs) for window in WINDOWS if window <= len(sums)
+        (sqrt(sums[window - 1] / window / usual.mean) - 1) / sqrt(1 / window + 1 / usual.runs)
+        for window in WINDOWS
+        if window <= len(sums)
     ]
-    return max(scores, default=0.0) / unrest.deviation
-
-LINKED=1.0
+    return max(0.0, *scores, 0.0) * 2 * usual.mean / usual.deviation
