@@ -1,1 +1,1 @@
-"""Has a timing become slower, since when, and in which phase: arithmetic on series, no I/O (docs/regression.md)."""
+"""Has a timing become slower, since when, and in which phase: arithmetic, no I/O (docs/regression.md)."""

@@ -9,7 +9,8 @@ Matrix = list[list[float]]
 
 def dot(one: Sequence[float], other: Sequence[float]) -> float:
     """The sum of the products of two columns of the same length."""
-    return sum(map(mul, one, other))
+    total: float = sum(map(mul, one, other))
+    return total
 
 
 def inverse(matrix: Matrix) -> Matrix:

@@ -14,10 +14,10 @@ _LEAST = 0.001
 
 
 def shares_of(before: Mapping[str, Sequence[float]], after: Mapping[str, Sequence[float]]) -> dict[str, float]:
-    """The share of the rise of each phase (seconds of each run before and after); they add up to 1, or are all 0.
+    """The share of the rise of each phase (seconds of each run before and after).
 
-    A rise is a difference of medians. What is within its error, or became quicker, carries nothing; if that holds for
-    every phase, the one that stands out most carries all.
+    They add up to 1, or are all 0. A rise is a difference of medians. What is within its error, or became
+    quicker, carries nothing; if that holds for every phase, the one that stands out most carries all.
     """
     rises = {phase: _rise(before[phase], after[phase]) for phase in before}
     sure = {phase: rise.seconds for phase, rise in rises.items() if rise.errors > _SIGNIFICANT}

@@ -18,7 +18,7 @@ _KEPT = 60.0
 
 @dataclass(slots=True)
 class Earlier:
-    """What earlier levels of the series tell: of its rhythm sums of squares and products over `runs`, and its noise."""
+    """What earlier levels tell: of the rhythm sums of squares and products over `runs`, and the noise."""
 
     squares: Matrix = field(default_factory=lambda: [[0.0] * SIZE for _ in range(SIZE)])
     products: Vector = field(default_factory=lambda: [0.0] * SIZE)
@@ -26,7 +26,7 @@ class Earlier:
     noise: Noise | None = None
 
     def take(self, points: Points, count: int, baseline: "Baseline") -> None:
-        """Keep what the oldest `count` points tell, which lie on the level of `baseline`; older levels give way."""
+        """Keep what the oldest `count` points tell, all on the level of `baseline`; older ones give way."""
         residuals = points.residuals(baseline.level, baseline.rhythm, 0, count)
         drawn = _drawn(points.logs, residuals, baseline.noise.whole)
         keep = max(0.0, min(1.0, (points.most - count) / max(1, self.runs)))

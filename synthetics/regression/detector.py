@@ -18,7 +18,7 @@ METHOD = 1
 WARM_UP = 48
 #: Points that are remembered.
 MOST = 700
-#: The newest runs teach the baseline nothing, so that a drift does not teach itself: as many, but no more than a third.
+#: The newest runs teach the baseline nothing, so that a drift does not teach itself: as many, at most a third.
 _GUARD, _GUARD_SHARE = 80, 3
 #: The baseline is learnt anew after so many runs.
 _EVERY = 24
@@ -46,7 +46,7 @@ LIMITS = {Kind.LEVEL: 3.6, Kind.SHARE: 3.65, Kind.SPREAD: 3.4}
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What one more run changed: the ways in which the series became slower, those that are over, a better level."""
+    """What one more run changed: ways in which the series became slower or no longer is, a better level."""
 
     opened: tuple[Kind, ...] = ()
     closed: tuple[Kind, ...] = ()
@@ -55,7 +55,7 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All that a detector knows, as plain values: a detector restored from it goes on as if it had never stopped."""
+    """All that a detector knows, as plain values: one restored from it goes on as if it had never stopped."""
 
     method: int
     at: list[float]
@@ -112,7 +112,7 @@ class Detector:
         return exp(self._baseline.level) if self._baseline else None
 
     def update(self, at: float, seconds: float) -> Judgement | None:
-        """Take one more run (seconds since the epoch, seconds taken), in the order of time; None while learning."""
+        """Take one more run (seconds since the epoch, seconds taken), in order of time; None while learning."""
         self._points.append(at, seconds)
         self._since += 1
         count = len(self._points)
@@ -128,7 +128,7 @@ class Detector:
         return self._judge()
 
     def relevel(self, at: float) -> None:
-        """What was before `at` (seconds since the epoch) is no longer the level: what came since is the new normal."""
+        """What came since `at` (seconds since the epoch) is the new normal, whatever was before."""
         count = sum(instant < at for instant in self._points.at)
         self._slower.clear()
         self._begin(len(self._points) - count)

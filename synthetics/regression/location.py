@@ -12,14 +12,14 @@ WINDOWS = (4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 40, 48, 64, 80, 96, 128)
 LONGEST = WINDOWS[-1]
 #: Nobody wants to be told of less (log seconds).
 _FLOOR = 0.005
-#: A burst of slow runs is not a level: without its worst three neighbours a window must still score as much, but for
-#: an allowance that is larger for short windows, of which they are most.
+#: A burst of slow runs is not a level: without its worst three neighbours a window must still score as much,
+#: but for an allowance that is larger for short windows, of which they are most.
 _BURST, _ALLOWANCE, _SHORT = 3, 0.9, 2.4
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """How far the middle lies above and below the level, in standard errors, and over how many of the newest runs."""
+    """How far the middle lies above and below the level, in standard errors, and over how many runs."""
 
     up: float
     up_window: int
@@ -66,7 +66,7 @@ class Location:
 
     def _unsure(self, place: list[float]) -> float:
         """The variance of level and rhythm together at a mean place in the day."""
-        (v0, v1, v2, v3, v4), (_, a1, a2, a3, a4), (_, _, b2, b3, b4), (_, _, _, c3, c4), (*_, d4) = self._covariance
+        (v0, v1, v2, v3, v4), (_, a1, a2, a3, a4), (*_, b2, b3, b4), (*_, c3, c4), (*_, d4) = self._covariance
         p, q, r, s = place
         return (
             v0

@@ -1,4 +1,4 @@
-"""How much a timing varies of its own: its scale, how one run is linked to the next, how far its level wanders."""
+"""How a timing varies of its own: its scale, how one run is linked to the next, how far its level wanders."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ CLIP = 2.5
 _CLIPPED_VARIANCE = 0.9582
 #: Timings are rounded; a series that is constant but for that has this scale (log seconds).
 LEAST_SCALE = 0.005
-#: What is believed of the link from run to run before anything was seen, how many runs that counts, and the most.
+#: What is believed of the link from run to run before anything was seen, as how many runs, and the most.
 _LINK, _LINK_WEIGHT, _MOST_LINKED = 0.2, 20.0, 0.6
 #: Runs this far apart are linked only where the level itself wanders.
 _APART = range(6, 25, 2)
@@ -65,7 +65,7 @@ class Noise:
 def clip(residuals: Sequence[float], scale: float) -> list[float]:
     """The residuals, none farther from 0 than counts."""
     most = CLIP * scale
-    return [most if value > most else -most if value < -most else value for value in residuals]
+    return [most if value > most else max(value, -most) for value in residuals]
 
 
 def scale_of(residuals: Sequence[float], start: float) -> float:
@@ -102,4 +102,5 @@ def _far_covariance(residuals: Sequence[float]) -> float:
     if count < 2 * _APART.stop:
         return 0.0
     lagged = [sum(map(mul, residuals, islice(residuals, lag, None))) / (count - lag) for lag in _APART]
-    return sum(lagged) / len(lagged)
+    mean: float = sum(lagged) / len(lagged)
+    return mean

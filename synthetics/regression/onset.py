@@ -1,6 +1,6 @@
 """Since when: the run with which a series became slower, and between which two it may have been."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from math import log, sqrt
@@ -9,15 +9,15 @@ from statistics import median
 from synthetics.regression.noise import CLIP, clip, noise_of, scale_of
 from synthetics.regression.points import SHORTEST
 
-#: An onset is not looked for in the oldest runs, of which the level before is learnt, nor in the very newest.
+#: An onset is not looked for in the oldest runs, of which the level before is learnt, nor in the newest.
 _BEFORE, _AFTER = 12, 2
-#: How far the log likelihood may lie below its highest and still be believed: covers 95 of 100 (docs/regression.md).
+#: How far the log likelihood may lie below its highest and still be believed (docs/regression.md).
 _DOUBT = 3.0
 
 
 @dataclass(frozen=True, slots=True)
 class Onset:
-    """The index of the first slower run, and the first and the last that it may be; how sharp it is (log likelihood)."""
+    """The index of the first slower run, the first and last that it may be, and the log likelihood."""
 
     index: int
     first: int
@@ -26,10 +26,10 @@ class Onset:
 
 
 def onset_of(series: Sequence[Sequence[float]]) -> Onset:
-    """The onset told most sharply by any of several series of seconds of the same runs (the whole, and each phase).
+    """The onset told most sharply by any of several series of seconds of the same runs: the whole, each phase.
 
-    Each is held against one step in its middle (profile likelihood of clipped log seconds). Raises ValueError with
-    fewer than 14 runs.
+    Each is held against one step in its middle (profile likelihood of clipped log seconds).
+    Raises ValueError with fewer than 14 runs.
     """
     found = [_step(values) for values in series]
     return max(found, key=lambda onset: onset.sharpness)
@@ -40,7 +40,10 @@ def _step(values: Sequence[float]) -> Onset:
     if count < _BEFORE + _AFTER:
         raise ValueError(f"an onset needs at least {_BEFORE + _AFTER} runs, not {count}")
     logs = [log(max(value, SHORTEST)) for value in values]
-    profile = _profile(logs, range(_BEFORE, count - _AFTER + 1))
+    middle = median(logs)
+    apart = [value - middle for value in logs]
+    scale = scale_of(apart, start=1.4826 * median(map(abs, apart)))
+    profile = _profile(clip(apart, scale), range(_BEFORE, count - _AFTER + 1), 0.0, scale)
     best = max(profile, key=profile.__getitem__)
     for _ in range(2):
         # Clipped around the two levels, not around one between them.
@@ -49,19 +52,15 @@ def _step(values: Sequence[float]) -> Onset:
         scale = scale_of(levelled, start=1.4826 * median(map(abs, levelled)))
         most = CLIP * scale
         low, high = min(before, after) - most, max(before, after) + most
-        profile = _profile([min(high, max(low, value)) for value in logs], profile.keys(), noise_of(levelled, scale).link, scale)
+        drawn = [min(high, max(low, value)) for value in logs]
+        profile = _profile(drawn, profile, noise_of(levelled, scale).link, scale)
         best = max(profile, key=profile.__getitem__)
     likely = [index for index, value in profile.items() if value >= profile[best] - _DOUBT]
     return Onset(best, min(likely), max(likely), profile[best])
 
 
-def _profile(logs: Sequence[float], indices, link: float = 0.0, scale: float | None = None) -> dict[int, float]:
-    """The log likelihood of a step upwards before each index, against none; below 0 where it would be downwards."""
-    if scale is None:
-        middle = median(logs)
-        apart = [value - middle for value in logs]
-        scale = scale_of(apart, start=1.4826 * median(map(abs, apart)))
-        logs = clip(apart, scale)
+def _profile(logs: Sequence[float], indices: Iterable[int], link: float, scale: float) -> dict[int, float]:
+    """The log likelihood of a step upwards before each index, against none; below 0 where it goes down."""
     sums = list(accumulate(logs))
     count, total = len(logs), sums[-1]
     variance = scale**2 * (1 + link) / (1 - link)

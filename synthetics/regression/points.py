@@ -10,7 +10,7 @@ SHORTEST = 0.001
 
 
 class Points:
-    """Instants (seconds since the epoch) and seconds taken, oldest first; as many as `most`, then the oldest go."""
+    """Instants (seconds since the epoch) and seconds taken, oldest first; beyond `most` the oldest go."""
 
     __slots__ = ("at", "logs", "most", "places", "seconds")
 

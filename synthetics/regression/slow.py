@@ -25,8 +25,8 @@ def counted(slow: bool, before: float) -> float:
 def share_score(newest: Sequence[float], slow: int, runs: int) -> float:
     """Is the share of slow runs among the newest (newest first) higher than `slow` of `runs`?
 
-    The signed root of twice the log likelihood ratio of two shares against one, the highest over windows; 0 where
-    no window has more (S. S. Wilks, Annals of Mathematical Statistics 9, 1938).
+    The root of twice the log likelihood ratio of two shares against one (S. S. Wilks, Annals of Mathematical
+    Statistics 9, 1938), the highest over windows; 0 where no window has more.
     """
     counts = list(accumulate(newest))
     usual, base = slow + _USUAL * _WEIGHT, runs + _WEIGHT

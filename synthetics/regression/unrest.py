@@ -31,7 +31,7 @@ class Unrest:
 
 
 def departure(residual: float, before: Sequence[float], scale: float) -> float:
-    """How far a residual lies from the median of those before it, in scales: squared, and no more than counts."""
+    """How far a residual lies from the median of those before it, in scales: squared, as far as it counts."""
     value = (residual - sorted(before)[BEFORE // 2]) / scale
     if value > FAR:
         return _NOTHING
@@ -51,9 +51,10 @@ def unrest_of(residuals: Sequence[float], scale: float) -> Unrest:
 
 
 def spread_score(newest: Sequence[float], usual: Unrest) -> float:
-    """How many standard errors the departures of the newest runs (newest first) lie above the usual; most of all windows.
+    """How many standard errors the departures of the newest runs (newest first) lie above the usual.
 
-    Compared as square roots, whose errors are alike whatever the mean (a chi square's, after Fisher).
+    The highest over windows; 0 if there is no usual yet. Compared as square roots, whose errors are alike
+    whatever the mean (a chi square's, after R. A. Fisher).
     """
     if not usual.runs:
         return 0.0
