@@ -1,11 +1,12 @@
 """Judges a series run by run: has it become slower? (docs/regression.md)"""
 
+from copy import deepcopy
 from dataclasses import dataclass
 from enum import StrEnum
 from math import exp
 
 from synthetics.regression.baseline import Baseline, Earlier, learn
-from synthetics.regression.location import LONGEST, Location, Scores
+from synthetics.regression.location import LONGEST, Location, Scores, recovered
 from synthetics.regression.newest import SEEN, Newest
 from synthetics.regression.points import Points
 from synthetics.regression.rhythm import NO_RHYTHM
@@ -24,8 +25,8 @@ _GUARD, _GUARD_SHARE = 80, 3
 _EVERY = 24
 #: What a score must reach; of an improvement, what it must reach and over how many runs.
 _BETTER, _BELIEVED = 5.0, 8
-#: What is over: as many runs in a row below this part of the limit.
-_CALM, _CALM_RUNS = 0.6, 8
+#: What is over: as many runs in a row below this part of the limit; share and spread look at so many runs then.
+_CALM, _CALM_RUNS, _CALM_WINDOW = 0.6, 8, 48
 #: A baseline of few runs is less sure than it thinks: limits grow by as many runs of it.
 _FRESH = 6.0
 #: A spread must stay for so many runs, and the level must not be on its way down (in standard errors).
@@ -42,6 +43,14 @@ class Kind(StrEnum):
 
 #: What a score must reach. Together they keep the promise of at most one false alarm in 2,000 runs.
 LIMITS = {Kind.LEVEL: 3.6, Kind.SHARE: 3.65, Kind.SPREAD: 3.4}
+
+
+@dataclass(slots=True)
+class Slower:
+    """For how many runs a series has been slower in one way, and how many of the newest in a row were calm."""
+
+    runs: int
+    calm: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +73,7 @@ class Snapshot:
     baseline: Baseline | None
     since: int
     stayed: int
-    slower: dict[Kind, int]
+    slower: dict[Kind, Slower]
 
 
 class Detector:
@@ -76,8 +85,7 @@ class Detector:
         self._baseline: Baseline | None = None
         #: Runs since the baseline was learnt; runs in a row whose spread was over the limit.
         self._since = self._stayed = 0
-        #: What is slower now, and how many runs in a row have been calm since.
-        self._slower: dict[Kind, int] = {}
+        self._slower: dict[Kind, Slower] = {}
 
     @classmethod
     def restored(cls, snapshot: Snapshot) -> "Detector":
@@ -87,7 +95,7 @@ class Detector:
         detector = cls()
         for at, seconds in zip(snapshot.at, snapshot.seconds, strict=True):
             detector._points.append(at, seconds)
-        detector._earlier, detector._slower = snapshot.earlier, dict(snapshot.slower)
+        detector._earlier, detector._slower = deepcopy(snapshot.earlier), deepcopy(snapshot.slower)
         if snapshot.baseline:
             detector._hold_against(snapshot.baseline)
         detector._since, detector._stayed = snapshot.since, snapshot.stayed
@@ -97,8 +105,8 @@ class Detector:
         """All that is known now."""
         points = self._points
         return Snapshot(
-            METHOD, list(points.at), list(points.seconds), self._earlier, self._baseline,
-            self._since, self._stayed, dict(self._slower),
+            METHOD, list(points.at), list(points.seconds), deepcopy(self._earlier), self._baseline,
+            self._since, self._stayed, deepcopy(self._slower),
         )  # fmt: skip
 
     @property
@@ -135,37 +143,66 @@ class Detector:
 
     def _judge(self) -> Judgement:
         assert self._baseline
-        baseline, count = self._baseline, min(len(self._points), LONGEST)
-        newest = self._newest
         location = self._location.scores(
-            newest.clipped[-count:][::-1], [column[-count:][::-1] for column in self._points.places]
+            self._newest.clipped[-LONGEST:][::-1], [column[-LONGEST:][::-1] for column in self._points.places]
         )
-        unsure = 1 + _FRESH / baseline.runs
+        unsure = 1 + _FRESH / self._baseline.runs
         scores = {
             Kind.LEVEL: location.up,
-            Kind.SHARE: share_score(newest.slow[-count:][::-1], baseline.slow, baseline.runs),
+            Kind.SHARE: self._share(),
             Kind.SPREAD: self._spread(location, unsure),
         }
-        opened, closed = [], []
-        for kind, score in scores.items():
-            score /= LIMITS[kind] * unsure
-            if kind in self._slower:
-                self._slower[kind] = self._slower[kind] + 1 if score < _CALM else 0
-                if self._slower[kind] >= _CALM_RUNS:
-                    del self._slower[kind]
-                    closed.append(kind)
-            elif score >= 1 and (kind != Kind.SPREAD or self._stayed >= _STAYS):
-                self._slower[kind] = 0
-                opened.append(kind)
+        parts = {kind: score / LIMITS[kind] / unsure for kind, score in scores.items()}
+        closed = tuple(kind for kind in scores if kind in self._slower and self._closes(kind, parts[kind]))
+        opened = tuple(
+            kind for kind in scores if kind not in (*self._slower, *closed) and self._opens(kind, parts[kind])
+        )
+        for kind in opened:
+            self._slower[kind] = Slower(location.up_window if kind == Kind.LEVEL else 1)
         improved = not self._slower and location.down >= _BETTER and location.down_window >= _BELIEVED
         if improved:
             self._begin(location.down_window)
-        return Judgement(tuple(opened), tuple(closed), improved)
+        return Judgement(opened, closed, improved)
+
+    def _opens(self, kind: Kind, part: float) -> bool:
+        return part >= 1 and (kind != Kind.SPREAD or self._stayed >= _STAYS)
+
+    def _closes(self, kind: Kind, part: float) -> bool:
+        """One more run while slower: is it as it used to be again? Then what was slower is forgotten."""
+        assert self._baseline
+        slower = self._slower[kind]
+        slower.runs += 1
+        slower.calm = slower.calm + 1 if part < _CALM else 0
+        over = (
+            recovered(self._newest.clipped[-slower.runs :], self._baseline.noise) if kind == Kind.LEVEL else 0
+        )
+        if not over and slower.calm >= _CALM_RUNS:
+            over = _CALM_RUNS if kind == Kind.LEVEL else _CALM_WINDOW
+        if over:
+            del self._slower[kind]
+            self._forget(slower.runs, over)
+        return bool(over)
+
+    def _forget(self, runs: int, over: int) -> None:
+        """Of the newest runs keep those with which it was over: slower runs are nothing to learn from."""
+        assert self._baseline
+        count = len(self._points)
+        forgotten = max(0, min(runs, count) - over)
+        self._points.forget(count - forgotten - over, count - over)
+        for other in self._slower.values():
+            other.runs = max(over, other.runs - forgotten)
+        self._hold_against(self._baseline)
+
+    def _share(self) -> float:
+        assert self._baseline
+        seen = _CALM_WINDOW if Kind.SHARE in self._slower else LONGEST
+        return share_score(self._newest.slow[-seen:][::-1], self._baseline.slow, self._baseline.runs)
 
     def _spread(self, location: Scores, unsure: float) -> float:
         """The score of the spread; 0 while the level goes down, which looks like it."""
         assert self._baseline
-        score = spread_score(self._newest.departures[::-1], self._baseline.unrest)
+        seen = _CALM_WINDOW if Kind.SPREAD in self._slower else LONGEST
+        score = spread_score(self._newest.departures[-seen:][::-1], self._baseline.unrest)
         if location.down > max(location.up, _STEADY):
             score = 0.0
         self._stayed = self._stayed + 1 if score >= LIMITS[Kind.SPREAD] * unsure else 0
@@ -182,7 +219,7 @@ class Detector:
         old = self._baseline
         if old:
             self._earlier.take(self._points, len(self._points) - count, old)
-        self._points.forget(len(self._points) - count)
+        self._points.forget(0, len(self._points) - count)
         self._baseline = None
         if old and count >= _BELIEVED:
             self._hold_against(learn(self._points, count, self._earlier, old.rhythm))

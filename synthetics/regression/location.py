@@ -6,6 +6,7 @@ from itertools import accumulate
 from math import inf, sqrt
 
 from synthetics.regression.baseline import Baseline
+from synthetics.regression.noise import Noise
 
 #: How far back it is looked, in runs.
 WINDOWS = (4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 40, 48, 64, 80, 96, 128)
@@ -15,6 +16,9 @@ _FLOOR = 0.005
 #: A burst of slow runs is not a level: without its worst three neighbours a window must still score as much,
 #: but for an allowance that is larger for short windows, of which they are most.
 _BURST, _ALLOWANCE, _SHORT = 3, 0.9, 2.4
+#: Over how many runs a recovery is looked for, and what it must reach in standard errors.
+_BACK_WINDOWS = (8, 12, 16, 24, 32, 48, 64)
+_BACK = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +79,19 @@ class Location:
             + r * (2 * v3 + r * c3 + 2 * s * c4)
             + s * (2 * v4 + s * d4)
         )
+
+
+def recovered(newest: Sequence[float], noise: Noise) -> int:
+    """How many of the newest of the runs since a series became slower (oldest first) came back; 0 if none did.
+
+    They did if their middle lies surely below that of the runs before them, and nearer to the level of old.
+    """
+    for window in _BACK_WINDOWS:
+        before = len(newest) - window
+        if before < _BACK_WINDOWS[0] // 2:
+            return 0
+        slow, now = sum(newest[:before]) / before, sum(newest[before:]) / window
+        error = sqrt(noise.mean_variance(before) + noise.mean_variance(window))
+        if now < slow / 2 and slow - now > _BACK * error:
+            return window
+    return 0

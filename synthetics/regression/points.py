@@ -33,12 +33,12 @@ class Points:
         for column, value in zip(self.places, features(at), strict=True):
             column.append(value)
         if len(self.at) > self.most:
-            self.forget(1)
+            self.forget(0, 1)
 
-    def forget(self, count: int) -> None:
-        """Drop the oldest points."""
+    def forget(self, first: int, last: int) -> None:
+        """Drop the points `first` to `last`."""
         for column in (self.at, self.seconds, self.logs, *self.places):
-            del column[:count]
+            del column[first:last]
 
     def residuals(self, level: float, rhythm: Rhythm, first: int, last: int) -> list[float]:
         """What level and rhythm do not explain of the points `first` to `last`, in log seconds."""

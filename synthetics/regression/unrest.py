@@ -13,6 +13,8 @@ MOST = 3.0
 #: A run that is slow by itself tells nothing here; stragglers are the affair of the share of slow runs.
 FAR = 3.3
 _NOTHING = 1.0
+#: The mean of a timing that hardly varies.
+_LEAST = 0.1
 #: What is believed of the deviation before anything was seen, and how many runs that counts.
 _TYPICAL, _WEIGHT = 1.35, 60.0
 #: Departures this near to one another are linked.
@@ -43,7 +45,7 @@ def unrest_of(residuals: Sequence[float], scale: float) -> Unrest:
     steps = [departure(value, residuals[i : i + BEFORE], scale) for i, value in enumerate(residuals[BEFORE:])]
     if len(steps) < FEWEST:
         return Unrest(_NOTHING, _TYPICAL, 0)
-    mean = sum(steps) / len(steps)
+    mean = max(_LEAST, sum(steps) / len(steps))
     apart = [step - mean for step in steps]
     own = sum(value * value for value in apart) + _WEIGHT * _TYPICAL**2
     linked = sum(a * b for lag in _LINKED for a, b in zip(apart, apart[lag:], strict=False))
