@@ -26,6 +26,10 @@ class AcknowledgementIn(_Asked):
     note: str = Field(
         "", max_length=_MOST_CHARACTERS, description="What is being done.", examples=["rolling back"]
     )
+    new_normal: bool = Field(
+        False,
+        description="Of a timing that became slower: it shall be so, and is what is usual from now on.",
+    )
 
 
 class NoteIn(_Asked):
@@ -44,7 +48,9 @@ async def acknowledge_incident(
 ) -> IncidentOut:
     """It is acknowledged by the token's name. Acknowledged before, it stays as it is; a note is kept."""
     acts = request.app.state.acts
-    return IncidentOut.of(await acts.acknowledge(incident_id, by=actor.name, note=asked.note))
+    return IncidentOut.of(
+        await acts.acknowledge(incident_id, by=actor.name, note=asked.note, new_normal=asked.new_normal)
+    )
 
 
 @router.post(

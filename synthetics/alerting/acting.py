@@ -6,14 +6,16 @@ from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from synthetics.clock import Clock
 from synthetics.errors import Conflict, NotFound, Unusable
-from synthetics.model.incident import Event, Incident
+from synthetics.model.incident import Event, Incident, Rule
 from synthetics.model.maintenance import LONGEST, Maintenance, Weekday, Weekly
 from synthetics.redaction import clean_text
-from synthetics.store import evidence, incidents, maintenance
+from synthetics.store import evidence, incidents, maintenance, series
 from synthetics.store.engine import Database
+from synthetics.store.series import SeriesKey
 from synthetics.words import did_you_mean, in_words, plain
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
@@ -45,8 +47,14 @@ class Acts:
         self._database = database
         self._clock = clock
 
-    async def acknowledge(self, incident_id: UUID, *, by: str, note: str = "") -> Incident:
-        """Somebody is at it. Acknowledged before, it stays as it is, and a note is kept."""
+    async def acknowledge(
+        self, incident_id: UUID, *, by: str, note: str = "", new_normal: bool = False
+    ) -> Incident:
+        """Somebody is at it. Acknowledged before, it stays as it is, and a note is kept.
+
+        `new_normal`, of a timing that became slower: it shall be so, and what came since is what is usual; the
+        incident is over with the next run.
+        """
         now = self._clock.now()
         async with self._database.transaction() as connection:
             incident = await incidents.one(connection, incident_id)
@@ -54,6 +62,8 @@ class Acts:
                 raise NotFound(f"there is no incident {incident_id}")
             if not incident.is_open:
                 raise Conflict(f"incident {incident_id} is resolved already; a note can still be written")
+            if new_normal:
+                await _relevel(connection, incident)
             author, said = clean_text(by), clean_text(note)
             if incident.acknowledged_at is None:
                 await incidents.change(connection, incident_id, acknowledged_at=now, acknowledged_by=author)
@@ -100,6 +110,19 @@ class Acts:
             raise NotFound(f"there is no maintenance {maintenance_id}")
         log.info("maintenance.ended", maintenance_id=str(maintenance_id))
         return ended
+
+
+async def _relevel(connection: AsyncConnection, incident: Incident) -> None:
+    """Raises Unusable for an incident that is not about a timing that became slower."""
+    if incident.rule is not Rule.REGRESSED:
+        raise Unusable(
+            f"new_normal: only a timing that became slower ({Rule.REGRESSED}) has a new normal, "
+            f"this incident is of the rule {incident.rule}"
+        )
+    timing, _, path = incident.subject.partition("/")
+    since = str(incident.evidence.get("since") or incident.opened_at.isoformat())
+    key = SeriesKey(incident.probe, incident.location, timing, path)
+    await series.relevel(connection, key, datetime.fromisoformat(since))
 
 
 def _maintenance(wanted: Wanted, now: datetime, known: dict[str, str]) -> Maintenance:

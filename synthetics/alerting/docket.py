@@ -96,7 +96,7 @@ class Docket:
             id=uuid4(),
             probe=watched.name,
             rule=kind.rule,
-            severity=policy.severity(kind.rule, watched.severity),
+            severity=policy.severity(kind.rule, watched),
             summary=messages.summary(watched.name, kind.subject, finding.why),
             opened_at=at,
             location=kind.location,
@@ -213,7 +213,7 @@ class Docket:
             name
             for name in folding.ancestors(watched.name, catalogue)
             if catalogue[name].scheduled
-            and policy.at_least_as_grave(policy.severity(new.rule, catalogue[name].severity), new.severity)
+            and policy.at_least_as_grave(policy.severity(new.rule, catalogue[name]), new.severity)
         }
         if new.rule is not Rule.FAILING or not causes:
             return _NOW

@@ -36,7 +36,7 @@ def explains(parent: Incident, child: Incident, catalogue: Mapping[str, Watched]
     if parent.rule is Rule.BROKEN and _same_reason(parent, child):
         return True
     if parent.probe == child.probe:
-        return parent.rule is Rule.FAILING and child.rule is not Rule.FAILING
+        return child.rule is not parent.rule and parent.rule in (Rule.FAILING, Rule.TARGET)
     return parent.probe in ancestors(child.probe, catalogue)
 
 

@@ -5,23 +5,26 @@ then, newest first: so it is all one in which order and by whom runs are recorde
 """
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from synthetics.alerting import policy
+from synthetics.alerting import policy, slowness
 from synthetics.alerting.docket import Docket
-from synthetics.alerting.rules import Failing, Target
+from synthetics.alerting.rules import Failing, Finding, Reading, Target
 from synthetics.model.incident import Kind, Rule
 from synthetics.model.maintenance import in_maintenance
-from synthetics.model.run import Outcome, Run
+from synthetics.model.run import TELLING, Outcome, Run
 from synthetics.model.sample import Watched
 from synthetics.store import evidence, incidents, maintenance
+from synthetics.store.series import SeriesKey
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 _FAILING, _TARGET = Failing(), Target()
+#: Values may have waited on a disk for as long before they are judged.
+_LATE = timedelta(days=31)
 
 
 class Judge:
@@ -57,10 +60,34 @@ class Judge:
             for timing in run.timings
             if timing.name in watched.targets and timing.took >= watched.targets[timing.name]
         }
-        bad = run.outcome is not Outcome.PASSED or bool(series)
+        paces = await self._slowness(connection, watched, run)
+        slower = any(finding.reading is Reading.BAD for finding in paces.values())
+        bad = run.outcome is not Outcome.PASSED or bool(series) or slower
         if bad or await incidents.any_open(connection, watched.name):
             await incidents.taking_turns(connection)
             await self.by_runs(connection, watched, run.key.location, around=run.key.tick, series=series)
+            at = run.finished or run.key.tick
+            held = await self.docket.held(connection, watched, at)
+            for kind, finding in paces.items():
+                await self.docket.found(connection, watched, kind, finding, at=at, held=held)
+
+    async def _slowness(self, connection: AsyncConnection, watched: Watched, run: Run) -> dict[Kind, Finding]:
+        """Judge the series that this run has values of; each is kept from others until the run is recorded."""
+        if run.outcome not in TELLING:
+            return {}
+        windows = await maintenance.since(connection, run.key.tick - _LATE)
+        held = await self.docket.held(connection, watched, run.key.tick)
+        findings = {}
+        for name, path in sorted({(one.name, one.path) for one in run.timings if not one.stalled}):
+            kind = Kind(Rule.REGRESSED, _joined(name, path), run.key.location)
+            incident = held.get(kind)
+            findings[kind] = await slowness.judge(
+                connection,
+                SeriesKey(watched.name, run.key.location, name, path),
+                lambda tick: not in_maintenance(windows, watched.name, tick),
+                told=incident is not None and incident.is_open and not incident.folded_under,
+            )
+        return findings
 
     def is_in_charge_of(self, watched: Watched) -> bool:
         """Whether this version of the code is the one to judge this probe."""

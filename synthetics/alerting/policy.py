@@ -5,32 +5,42 @@ from typing import Final
 
 from synthetics.alerting.rules import Broken, Leftovers
 from synthetics.model.incident import SEVERITIES, Rule
+from synthetics.model.sample import Watched
 
 #: By the probe's severity. What is wrong with ourselves is its owner's, and wakes nobody.
 _SEVERITY: Final[dict[Rule, dict[str, str]]] = {
     Rule.FAILING: {"page": "page", "ticket": "ticket", "info": "info"},
     Rule.TARGET: {"page": "page", "ticket": "ticket", "info": "info"},
+    Rule.REGRESSED: {"page": "page", "ticket": "ticket", "info": "info"},
     Rule.BROKEN: {"page": "ticket", "ticket": "ticket", "info": "info"},
     Rule.STALE: {"page": "ticket", "ticket": "ticket", "info": "info"},
     Rule.LEFTOVERS: {"page": "ticket", "ticket": "ticket", "info": "ticket"},
 }
 #: What an incident of a rule explains, of the probes that lean on its probe and of its own.
 _EXPLAINS: Final[dict[Rule, frozenset[Rule]]] = {
-    Rule.FAILING: frozenset({Rule.FAILING, Rule.TARGET}),
-    Rule.TARGET: frozenset({Rule.TARGET}),
+    Rule.FAILING: frozenset({Rule.FAILING, Rule.TARGET, Rule.REGRESSED}),
+    Rule.TARGET: frozenset({Rule.TARGET, Rule.REGRESSED}),
+    Rule.REGRESSED: frozenset({Rule.REGRESSED}),
     Rule.BROKEN: frozenset({Rule.BROKEN}),
     Rule.STALE: frozenset({Rule.STALE}),
     Rule.LEFTOVERS: frozenset(),
 }
 _SELDOM = timedelta(hours=6)
+_OFTEN = timedelta(minutes=5)
 #: As many runs of a probe are looked at, and as many values of a timing.
 MOST_RUNS: Final = 40
 MOST_VALUES: Final = 200
 
 
-def severity(rule: Rule, probe_severity: str) -> str:
-    """How grave an incident of this rule is for a probe of that severity."""
-    return _SEVERITY[rule].get(probe_severity, "ticket")
+def severity(rule: Rule, watched: Watched) -> str:
+    """How grave an incident of this rule is for this probe.
+
+    A probe that runs all the time is judged for slowness so often that chance alone would wake somebody.
+    """
+    found = _SEVERITY[rule].get(watched.severity, "ticket")
+    if rule is Rule.REGRESSED and watched.every < _OFTEN and found == "page":
+        return "ticket"
+    return found
 
 
 def explains(rule: Rule, other: Rule) -> bool:

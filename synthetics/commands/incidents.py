@@ -73,12 +73,23 @@ def acknowledge_incident(
     typed: IdArgument,
     by: ByOption = None,
     note: Annotated[str, typer.Option(help="What is being done about it.")] = "",
+    new_normal: Annotated[
+        bool,
+        typer.Option(
+            "--new-normal",
+            help="Of a timing that became slower: it shall be so, and is what is usual from now on.",
+        ),
+    ] = False,
     config: ConfigOption = None,
 ) -> None:
     """Say that somebody is at it."""
     settings = _settings(config)
-    incident = run_async(lambda: _acknowledged(settings, typed, by or getpass.getuser(), note))
+    incident = run_async(
+        lambda: _acknowledged(settings, typed, by or getpass.getuser(), note, new_normal=new_normal)
+    )
     out().print(printable(f"Acknowledged by {incident.acknowledged_by}: {incident.summary}"), markup=False)
+    if new_normal:
+        out().print("What came since is the new normal; it is over with the next run.")
 
 
 @incidents.command("note")
@@ -112,13 +123,13 @@ async def _one(settings: "Settings", typed: str) -> "IncidentDetail":
         return await reads.one(await reads.named(typed))
 
 
-async def _acknowledged(settings: "Settings", typed: str, by: str, note: str) -> Incident:
+async def _acknowledged(settings: "Settings", typed: str, by: str, note: str, *, new_normal: bool) -> Incident:
     from synthetics import main, queries  # the whole service: only where it is needed
     from synthetics.alerting.acting import Acts
 
     async with main.connected(settings) as database:
         named = await queries.Reads.of(database, SystemClock()).incidents.named(typed)
-        return await Acts(database, SystemClock()).acknowledge(named, by=by, note=note)
+        return await Acts(database, SystemClock()).acknowledge(named, by=by, note=note, new_normal=new_normal)
 
 
 async def _noted(settings: "Settings", typed: str, by: str, text: str) -> None:

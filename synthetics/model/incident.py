@@ -13,6 +13,7 @@ class Rule(StrEnum):
     FAILING = "failing"
     BROKEN = "broken"
     TARGET = "target"
+    REGRESSED = "regressed"
     STALE = "stale"
     LEFTOVERS = "leftovers"
 

@@ -2,18 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import sqrt
 from statistics import median
 
 from synthetics.regression.algebra import Matrix, Vector, dot, inverse, times
 from synthetics.regression.noise import Noise, clip, noise_of, scale_of
 from synthetics.regression.points import Points
-from synthetics.regression.rhythm import NO_RHYTHM, SIZE, Rhythm, prior_precision
-from synthetics.regression.slow import SLOW
+from synthetics.regression.rhythm import DAY, NO_RHYTHM, SIZE, Rhythm, features, prior_precision
+from synthetics.regression.slow import slow_limit
 from synthetics.regression.unrest import Unrest, unrest_of
 
 _FIT_STEPS = 3
 #: As many runs the noise of the level before counts.
 _KEPT = 60.0
+#: Places in the day, with that of the level before them.
+_HOURS: tuple[Vector, ...] = tuple([1.0, *features(hour * DAY / 12)] for hour in range(12))
 
 
 @dataclass(slots=True)
@@ -48,6 +51,9 @@ class Baseline:
     #: Of level and rhythm, in this order.
     covariance: Matrix
     noise: Noise
+    #: How much farther than noise could hide level and rhythm may be off, at the hour at which they are known
+    #: least (log seconds): much while only a part of a day was seen.
+    unsure: float
     runs: int
     #: How many of these were slow.
     slow: int
@@ -76,8 +82,11 @@ def learn(points: Points, count: int, earlier: Earlier, rhythm: Rhythm = NO_RHYT
         residuals = points.residuals(level, rhythm, 0, count)
         scale = scale_of(residuals, start=scale)
     noise = _noise(residuals, scale, earlier)
-    slow = sum(value > SLOW * noise.whole for value in residuals)
-    return Baseline(level, rhythm, covariance, noise, count, slow, unrest_of(residuals, noise.whole))
+    error = max(sqrt(dot(place, times(covariance, place))) for place in _HOURS)
+    unsure = max(0.0, error - noise.whole / 2)
+    limit = slow_limit(noise.whole, unsure)
+    slow = sum(value > limit for value in residuals)
+    return Baseline(level, rhythm, covariance, noise, unsure, count, slow, unrest_of(residuals, noise.whole))
 
 
 def _noise(residuals: Sequence[float], scale: float, earlier: Earlier) -> Noise:

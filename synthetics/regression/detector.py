@@ -25,8 +25,8 @@ _GUARD, _GUARD_SHARE = 80, 3
 _EVERY = 24
 #: What a score must reach; of an improvement, what it must reach and over how many runs.
 _BETTER, _BELIEVED = 5.0, 8
-#: What is over: as many runs in a row below this part of the limit; share and spread look at so many runs then.
-_CALM, _CALM_RUNS, _CALM_WINDOW = 0.6, 8, 48
+#: What is over: as many runs in a row below this part of the limit.
+_CALM, _CALM_RUNS = 0.6, 8
 #: A baseline of few runs is less sure than it thinks: limits grow by as many runs of it.
 _FRESH = 6.0
 #: A spread must stay for so many runs, and the level must not be on its way down (in standard errors).
@@ -119,6 +119,11 @@ class Detector:
         """The middle of the current level in seconds; None while there is none yet."""
         return exp(self._baseline.level) if self._baseline else None
 
+    @property
+    def began(self) -> float:
+        """The instant of the oldest point that is remembered of the current level (seconds since the epoch)."""
+        return self._points.at[0] if self._points.at else 0.0
+
     def update(self, at: float, seconds: float) -> Judgement | None:
         """Take one more run (seconds since the epoch, seconds taken), in order of time; None while learning."""
         self._points.append(at, seconds)
@@ -173,15 +178,14 @@ class Detector:
         slower = self._slower[kind]
         slower.runs += 1
         slower.calm = slower.calm + 1 if part < _CALM else 0
-        over = (
-            recovered(self._newest.clipped[-slower.runs :], self._baseline.noise) if kind == Kind.LEVEL else 0
-        )
-        if not over and slower.calm >= _CALM_RUNS:
-            over = _CALM_RUNS if kind == Kind.LEVEL else _CALM_WINDOW
+        over = 0
+        if kind == Kind.LEVEL:
+            over = recovered(self._newest.clipped[-slower.runs :], self._baseline.noise)
         if over:
-            del self._slower[kind]
             self._forget(slower.runs, over)
-        return bool(over)
+        if over or slower.calm >= _CALM_RUNS:
+            del self._slower[kind]
+        return kind not in self._slower
 
     def _forget(self, runs: int, over: int) -> None:
         """Of the newest runs keep those with which it was over: slower runs are nothing to learn from."""
@@ -195,14 +199,12 @@ class Detector:
 
     def _share(self) -> float:
         assert self._baseline
-        seen = _CALM_WINDOW if Kind.SHARE in self._slower else LONGEST
-        return share_score(self._newest.slow[-seen:][::-1], self._baseline.slow, self._baseline.runs)
+        return share_score(self._newest.slow[-LONGEST:][::-1], self._baseline.slow, self._baseline.runs)
 
     def _spread(self, location: Scores, unsure: float) -> float:
         """The score of the spread; 0 while the level goes down, which looks like it."""
         assert self._baseline
-        seen = _CALM_WINDOW if Kind.SPREAD in self._slower else LONGEST
-        score = spread_score(self._newest.departures[-seen:][::-1], self._baseline.unrest)
+        score = spread_score(self._newest.departures[-LONGEST:][::-1], self._baseline.unrest)
         if location.down > max(location.up, _STEADY):
             score = 0.0
         self._stayed = self._stayed + 1 if score >= LIMITS[Kind.SPREAD] * unsure else 0
@@ -227,7 +229,7 @@ class Detector:
     def _hold_against(self, baseline: Baseline) -> None:
         self._baseline = baseline
         self._location = Location(baseline)
-        self._newest = Newest(baseline.noise.whole)
+        self._newest = Newest(baseline.noise.whole, baseline.unsure)
         self._since = 0
         count = len(self._points)
         for residual in self._points.residuals(baseline.level, baseline.rhythm, max(0, count - SEEN), count):

@@ -19,6 +19,8 @@ _BURST, _ALLOWANCE, _SHORT = 3, 0.9, 2.4
 #: Over how many runs a recovery is looked for, and what it must reach in standard errors.
 _BACK_WINDOWS = (8, 12, 16, 24, 32, 48, 64)
 _BACK = 3.0
+#: How high a rise is plain to see, in scales of a single run.
+_PLAIN = 1.75
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,7 @@ def recovered(newest: Sequence[float], noise: Noise) -> int:
     """How many of the newest of the runs since a series became slower (oldest first) came back; 0 if none did.
 
     They did if their middle lies surely below that of the runs before them, and nearer to the level of old.
+    Only of a rise that is plain to see: a small one may be wandering, and would be found again and again.
     """
     for window in _BACK_WINDOWS:
         before = len(newest) - window
@@ -92,6 +95,6 @@ def recovered(newest: Sequence[float], noise: Noise) -> int:
             return 0
         slow, now = sum(newest[:before]) / before, sum(newest[before:]) / window
         error = sqrt(noise.mean_variance(before) + noise.mean_variance(window))
-        if now < slow / 2 and slow - now > _BACK * error:
+        if slow > _PLAIN * noise.whole and now < slow / 2 and slow - now > _BACK * error:
             return window
     return 0

@@ -11,6 +11,7 @@ from synthetics.regression.points import SHORTEST
 
 #: An onset is not looked for in the oldest runs, of which the level before is learnt, nor in the newest.
 _BEFORE, _AFTER = 12, 2
+LEAST_RUNS = _BEFORE + _AFTER
 #: How far the log likelihood may lie below its highest and still be believed (docs/regression.md).
 _DOUBT = 3.0
 
@@ -37,8 +38,8 @@ def onset_of(series: Sequence[Sequence[float]]) -> Onset:
 
 def _step(values: Sequence[float]) -> Onset:
     count = len(values)
-    if count < _BEFORE + _AFTER:
-        raise ValueError(f"an onset needs at least {_BEFORE + _AFTER} runs, not {count}")
+    if count < LEAST_RUNS:
+        raise ValueError(f"an onset needs at least {LEAST_RUNS} runs, not {count}")
     logs = [log(max(value, SHORTEST)) for value in values]
     middle = median(logs)
     apart = [value - middle for value in logs]

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from itertools import accumulate
 from math import log, sqrt
 
-#: A run is slow if it lies this many scales above the level.
-SLOW = 3.0
+#: A run is slow if it lies this many scales above the level, and as many times above what that may be off.
+_SLOW = 3.0
 WINDOWS = (10, 14, 20, 28, 40, 56, 80, 112, 128)
 #: What is believed of the share of slow runs before anything was seen, and how many runs that counts.
 _USUAL, _WEIGHT = 0.012, 40.0
@@ -13,6 +13,11 @@ _USUAL, _WEIGHT = 0.012, 40.0
 _AGAIN = 0.3
 #: Fewer are a burst, not a share.
 _FEWEST = 2.6
+
+
+def slow_limit(scale: float, unsure: float) -> float:
+    """How far above the level a run is slow (log seconds)."""
+    return _SLOW * (scale + unsure)
 
 
 def counted(slow: bool, before: float) -> float:

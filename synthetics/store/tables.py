@@ -293,6 +293,22 @@ tokens = Table(
     Column("last_used_at", MOMENT),
 )
 
+series = Table(
+    "series",
+    metadata,
+    Column("probe", Text, primary_key=True),
+    Column("location", Text, primary_key=True),
+    Column("name", Text, primary_key=True, doc="of the timing"),
+    Column("path", Text, primary_key=True),
+    Column("state", JSONB, nullable=False, doc="all that its detector knows"),
+    Column("tick", MOMENT, nullable=False, doc="of the newest value that was judged"),
+    Column("run_id", Uuid, nullable=False, doc="of the newest value that was judged"),
+    Column("level_seconds", Double, doc="what is usual; null while it learns"),
+    Column("slower", JSONB, nullable=False, server_default=text("'[]'"), doc="[level | share | spread]"),
+    Column("calm_runs", Integer, nullable=False, server_default="0", doc="in a row, since it was slower"),
+    Column("relevel_at", MOMENT, doc="what came since is to be the new normal"),
+)
+
 rollups = Table(
     "rollups",
     metadata,

@@ -3,19 +3,21 @@
 import random
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from uuid import UUID, uuid5
+from uuid import UUID, uuid4, uuid5
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import probes
-from synthetics.alerting import policy
+from synthetics.alerting import policy, slowness
 from synthetics.alerting.rules import Failing, Finding, Leftovers, Reading, Stale, Target
 from synthetics.contract.probe import ProbeSpec
 from synthetics.model.incident import Rule
 from synthetics.model.run import Outcome
-from synthetics.model.sample import Measured, Sample, Stuck
+from synthetics.model.sample import Measured, Sample, Stuck, Watched
+from synthetics.regression.change import Value
+from synthetics.regression.detector import WARM_UP, Detector
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 NAMESPACE = UUID("0d4e6f5e-9f0a-5c1e-8a55-0a7b1c2d3e4f")
@@ -243,6 +245,20 @@ def stale(spec: ProbeSpec) -> Iterator[tuple[datetime, Finding]]:
         yield now, rule.judge([moment for moment in ran[::-1] if moment <= now], now=now, since=START)
 
 
+def regressed(spec: ProbeSpec) -> Iterator[tuple[datetime, Finding]]:
+    detector, draw, values = Detector(), random.Random(spec.name), []
+    begins = START - WARM_UP * spec.every
+    for place in range(WARM_UP + 40):
+        slow = WARM_UP + 10 <= place < WARM_UP + 20
+        tick = begins + place * spec.every
+        values.append(Value(uuid4(), tick, draw.uniform(0.95, 1.05) * (1.5 if slow else 1.0), {}, {}))
+        detector.update(tick.timestamp(), values[-1].seconds)
+        if detector.slower:
+            yield tick, slowness.finding(detector.slower, values)
+        elif place >= WARM_UP:
+            yield tick, Finding(Reading.GOOD)
+
+
 def leftovers(spec: ProbeSpec) -> Iterator[tuple[datetime, Finding]]:
     rule = policy.leftovers(spec.every)
     for place in range(30):
@@ -255,6 +271,7 @@ LIVES: dict[Rule, Callable[[ProbeSpec], Iterator[tuple[datetime, Finding]]]] = {
     Rule.FAILING: failing,
     Rule.BROKEN: broken,
     Rule.TARGET: target,
+    Rule.REGRESSED: regressed,
     Rule.STALE: stale,
     Rule.LEFTOVERS: leftovers,
 }
@@ -276,4 +293,5 @@ def test_for_every_probe_of_the_catalogue_it_can_open_and_can_resolve(rule: Rule
         assert good, f"{rule} never resolves for {spec.name}"
         assert bad[0] - START >= 10 * spec.every, f"{rule} opens for {spec.name} while all is well"
         assert bad[0] - START <= 15 * spec.every, f"{rule} opens too late for {spec.name}"
-        assert policy.severity(rule, spec.severity) in ("page", "ticket", "info")
+        watched = Watched(spec.name, spec.owner, spec.severity, spec.every, spec.timeout, "test")
+        assert policy.severity(rule, watched) in ("page", "ticket", "info")
