@@ -114,6 +114,13 @@ class TimingsQuery(_Parameters):
     probe: str | None = Field(None, max_length=200, description="Only of this probe.")
 
 
+class RegressionsQuery(_Parameters):
+    """Which timings."""
+
+    probe: str | None = Field(None, max_length=200, description="Only of this probe.")
+    slower: bool = Field(False, description="Only what is slower than usual now.")
+
+
 class CostsQuery(_Parameters):
     """How far back."""
 

@@ -123,7 +123,13 @@ async def serve(configuration: Configuration, role: str) -> None:
             reads=reads,
             readiness=Readiness(reading, clock=clock, waiting=spool.__len__).reasons,
             exporter=Exporter(
-                registry, StateGauges(reads.status.gauges, clock=clock, incidents=reads.incidents.gauges)
+                registry,
+                StateGauges(
+                    reads.status.gauges,
+                    clock=clock,
+                    incidents=reads.incidents.gauges,
+                    paces=reads.slowness.paces,
+                ),
             ),
             access=Access(reading, clock),
             acts=Acts(reading, clock),

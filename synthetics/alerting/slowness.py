@@ -16,7 +16,7 @@ from synthetics.words import counted, in_words
 #: So many runs after it was over a regression is steady.
 _STEADY = 18
 #: As many values are looked through for the onset and what changed with it.
-_EXPLAINED = 400
+EXPLAINED = 400
 _SNAPSHOT = TypeAdapter(Snapshot)
 
 Counts = Callable[[datetime], bool]
@@ -57,7 +57,7 @@ async def judge(connection: AsyncConnection, key: SeriesKey, counts: Counts, *, 
     if told:
         return Finding(Reading.BAD, "is still slower", run_id=newest.run_id)
     since = datetime.fromtimestamp(detector.began, UTC)
-    recent = await series.values(connection, key, since=since, until=newest.tick, limit=_EXPLAINED)
+    recent = await series.values(connection, key, since=since, until=newest.tick, limit=EXPLAINED)
     return finding(detector.slower, [value for value in recent if counts(value.tick)])
 
 

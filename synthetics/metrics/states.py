@@ -39,6 +39,28 @@ class ProbeState(Protocol):
     def checks(self) -> Mapping[str, CheckOutcome]: ...
 
 
+class PaceState(Protocol):
+    """What the gauges tell of one timing. `usual` is None while it is learnt."""
+
+    @property
+    def probe(self) -> str: ...
+
+    @property
+    def location(self) -> str: ...
+
+    @property
+    def timing(self) -> str: ...
+
+    @property
+    def path(self) -> str: ...
+
+    @property
+    def usual(self) -> timedelta | None: ...
+
+    @property
+    def slower(self) -> Sequence[str]: ...
+
+
 class StateGauges(Collector):
     """Shows the state of every probe as it was a few seconds ago at most.
 
@@ -53,11 +75,13 @@ class StateGauges(Collector):
         *,
         clock: Clock,
         incidents: Callable[[], Awaitable[OpenIncidents]] | None = None,
+        paces: Callable[[], Awaitable[Sequence[PaceState]]] | None = None,
         fresh_for: timedelta = FRESH_FOR,
         within: timedelta = ANSWER_WITHIN,
     ) -> None:
         self._read = read
         self._read_incidents = incidents
+        self._read_paces = paces
         self._clock = clock
         self._fresh_for = fresh_for.total_seconds()
         self._within = within.total_seconds()
@@ -65,6 +89,7 @@ class StateGauges(Collector):
         self._asked: float | None = None
         self._states: Sequence[ProbeState] | None = None
         self._incidents: OpenIncidents = {}
+        self._paces: Sequence[PaceState] = ()
 
     async def refresh(self) -> None:
         """Ask the database if what is at hand is no longer fresh; scrapes that meet share one question."""
@@ -77,8 +102,10 @@ class StateGauges(Collector):
                     self._states = await self._read()
                     if self._read_incidents is not None:
                         self._incidents = await self._read_incidents()
+                    if self._read_paces is not None:
+                        self._paces = await self._read_paces()
             except (StoreError, TimeoutError):
-                self._states, self._incidents = None, {}
+                self._states, self._incidents, self._paces = None, {}, ()
             self._asked = self._clock.monotonic()
 
     def collect(self) -> Iterator[Metric]:
@@ -91,6 +118,7 @@ class StateGauges(Collector):
         yield store_up
         yield from _families(states or ())
         yield _incidents(self._incidents)
+        yield from _slowness(self._paces)
 
 
 def _incidents(open_ones: OpenIncidents) -> Metric:
@@ -102,6 +130,25 @@ def _incidents(open_ones: OpenIncidents) -> Metric:
     for (rule, severity), count in sorted(open_ones.items()):
         family.add_metric([rule, severity], float(count))
     return family
+
+
+def _slowness(paces: Sequence[PaceState]) -> Iterator[Metric]:
+    labels = ["probe", "timing", "path", "location"]
+    usual = GaugeMetricFamily(
+        "synthetics_timing_baseline_seconds",
+        "What is usual for a timing, the middle of its current level; absent while it is learnt.",
+        labels=labels,
+    )
+    active = GaugeMetricFamily(
+        "synthetics_regression_active", "Whether a timing is slower than usual now.", labels=labels
+    )
+    for pace in paces:
+        names = [pace.probe, pace.timing, pace.path, pace.location]
+        if pace.usual is not None:
+            usual.add_metric(names, pace.usual.total_seconds())
+        active.add_metric(names, float(bool(pace.slower)))
+    yield usual
+    yield active
 
 
 def _families(states: Sequence[ProbeState]) -> Iterator[Metric]:

@@ -9,6 +9,7 @@ from synthetics.queries.coverage import Coverages
 from synthetics.queries.history import History
 from synthetics.queries.incidents import Incidents
 from synthetics.queries.maintenance import Maintenances
+from synthetics.queries.slowness import Slowness
 from synthetics.queries.status import Status
 from synthetics.queries.timings import Timings
 from synthetics.store.engine import Database
@@ -26,6 +27,7 @@ class Reads:
     incidents: Incidents
     maintenance: Maintenances
     costs: Costs
+    slowness: Slowness
 
     @classmethod
     def of(cls, database: Database, clock: Clock) -> "Reads":
@@ -38,4 +40,5 @@ class Reads:
             incidents=Incidents(database),
             maintenance=Maintenances(database),
             costs=Costs(database, clock),
+            slowness=Slowness(database),
         )

@@ -87,7 +87,7 @@ async def values(
     after: tuple[datetime, UUID] | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
-    limit: int,
+    limit: int | None = None,
 ) -> list[Value]:
     """The newest values of a series, oldest first, without those taken while our own event loop stood still."""
     chosen = (

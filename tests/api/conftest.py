@@ -42,7 +42,10 @@ def metrics_and_exporter(reads: Reads, clock: FakeClock) -> tuple[Metrics, Expor
     registry = new_registry()
     metrics = Metrics(registry, probes=[a_spec()])
     return metrics, Exporter(
-        registry, StateGauges(reads.status.gauges, clock=clock, incidents=reads.incidents.gauges)
+        registry,
+        StateGauges(
+            reads.status.gauges, clock=clock, incidents=reads.incidents.gauges, paces=reads.slowness.paces
+        ),
     )
 
 
