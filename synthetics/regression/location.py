@@ -20,7 +20,7 @@ _BURST, _ALLOWANCE, _SHORT = 3, 0.9, 2.4
 _BACK_WINDOWS = (8, 12, 16, 24, 32, 48, 64)
 _BACK = 3.0
 #: How high a rise is plain to see, in scales of a single run.
-_PLAIN = 1.75
+_PLAIN = 2.0
 
 
 @dataclass(frozen=True, slots=True)

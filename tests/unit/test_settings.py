@@ -282,7 +282,7 @@ def test_what_is_wrong_with_notifiers_is_told_at_once_and_without_their_secrets(
         "notifiers.d.probes in synthetics.toml: there is no probe 'cold-stort'; did you mean cold-start?",
     )
     write('[notifiers.a]\napprise = "secret"\nseverities = ["loud"]\nrules = ["failin"]')
-    severities, rules = "page, ticket, info", "failing, broken, target, stale, leftovers"
+    severities, rules = "page, ticket, info", "failing, broken, target, regressed, stale, leftovers"
     assert problems({}) == (
         "notifiers.a.apprise in synthetics.toml: found a value that is not shown ([redacted]), allowed is "
         "a URL that apprise knows, such as mailtos://user:password@host?to=oncall@example.org",
