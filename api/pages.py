@@ -11,6 +11,7 @@ from api.parameters import FromReads, PageQuery, ProbeName
 from api.rendering import render_page
 from api.routes.incidents import IncidentId
 from api.routes.runs import RunId
+from api.slowness_chart import slowness_chart
 from synthetics.alerting.messages import details
 from synthetics.model.timing import ZERO
 from synthetics.queries.timings import Span
@@ -58,10 +59,19 @@ async def incidents_page(
 async def incident_page(incident_id: IncidentId, reads: FromReads, request: Request) -> HTMLResponse:
     """An incident: what it is, what happened to it, who was told."""
     detail = await reads.incidents.one(incident_id)
+    timing = detail.incident.subject.partition("/")[0]
+    targets = {
+        declared.name: declared.target
+        for probe in await reads.catalogue.probes()
+        if probe.name == detail.incident.probe
+        for declared in probe.timings
+    }
+    values = await reads.slowness.around(detail.incident)
     return await render_page(
         request,
         "incident.html",
         detail=detail,
+        chart=slowness_chart(values, detail.incident, targets.get(timing)),
         incident=detail.incident,
         particulars=details(detail.incident.evidence),
     )

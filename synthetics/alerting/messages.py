@@ -5,12 +5,12 @@ A message is made when the incident changes, and kept as JSON with the notice; n
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from synthetics.model.incident import ALARMING, Event, Incident
 from synthetics.model.sample import Watched
-from synthetics.words import printable
+from synthetics.words import in_words, printable
 
 _LONGEST_SUMMARY = 400
 _LONGEST_DETAIL = 1_000
@@ -134,9 +134,20 @@ def details(evidence: Mapping[str, object]) -> dict[str, str]:
     stuck = evidence.get("stuck")
     if isinstance(stuck, list) and stuck:
         told["Left behind"] = "; ".join(str(thing) for thing in stuck[:_MOST_CASES])
+    before, after = evidence.get("before"), evidence.get("after")
+    if isinstance(before, dict) and isinstance(after, dict):
+        told["Before"], told["Since then"] = _figures(before), _figures(after)
+    phases = evidence.get("phases")
+    if isinstance(phases, dict) and any(phases.values()):
+        shares = sorted(phases.items(), key=lambda item: -item[1])
+        told["Slower in"] = ", ".join(f"{name} {share:.0%}" for name, share in shares if share)
     if cause := evidence.get("cause"):
         told["Likely cause"] = str(cause)
     return {name: printable(value, most=_LONGEST_DETAIL) for name, value in told.items()}
+
+
+def _figures(seconds: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {in_words(timedelta(seconds=value))}" for name, value in seconds.items())
 
 
 def likely_cause(now: Mapping[str, str], before: Mapping[str, str]) -> str:

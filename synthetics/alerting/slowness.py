@@ -66,7 +66,8 @@ def finding(kinds: frozenset[Kind], values: Sequence[Value]) -> Finding:
     change = change_of(values, kinds)
     if change is None:
         return Finding(Reading.BAD, "became slower", run_id=values[-1].run_id if values else None)
-    said = [f"{_what(change, kinds)} since {_moments(change)}", _where(change), _after(change)]
+    cause = _after(change)
+    said = [f"{_what(change, kinds)} since {_moments(change)}", _where(change), cause]
     odds = "by chance in less than 1 of 2,000 runs"
     return Finding(
         Reading.BAD,
@@ -82,6 +83,7 @@ def finding(kinds: frozenset[Kind], values: Sequence[Value]) -> Finding:
             "runs": change.runs,
             "phases": {name: round(share, 3) for name, share in change.shares.items()},
             "versions": {name: list(pair) for name, pair in change.versions.items()},
+            **({"cause": cause} if cause else {}),
         },
     )
 

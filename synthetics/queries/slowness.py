@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from synthetics.model.incident import Incident
 from synthetics.model.run import TELLING
 from synthetics.queries.names import resolve
 from synthetics.queries.reading import optional, reading
@@ -18,6 +19,9 @@ from synthetics.store.series import SeriesKey
 from synthetics.store.tables import probes, timings
 from synthetics.store.tables import series as kept
 
+#: As many values are shown with an incident, and those that came so soon after it.
+_SHOWN = 300
+_AFTERWARDS = timedelta(hours=2)
 _TELLING = sorted(outcome.value for outcome in TELLING)
 
 
@@ -56,6 +60,19 @@ class Slowness:
                 names = set(await connection.scalars(select(probes.c.name)))
                 chosen = chosen.where(kept.c.probe == resolve("probe", probe, names))
             return tuple(_pace(row) for row in await connection.execute(chosen))
+
+    async def around(self, incident: Incident) -> tuple[Value, ...]:
+        """The values of the timing that an incident is about, from well before it until it was over.
+
+        None at all for an incident that is not about a timing.
+        """
+        if not incident.subject:
+            return ()
+        timing, _, path = incident.subject.partition("/")
+        key = SeriesKey(incident.probe, incident.location, timing, path)
+        until = incident.resolved_at + _AFTERWARDS if incident.resolved_at else None
+        async with reading(self._database) as connection:
+            return tuple(await series.values(connection, key, until=until, limit=_SHOWN))
 
     async def history(
         self, *, since: datetime, probe: str | None = None, timing: str | None = None
