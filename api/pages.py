@@ -14,6 +14,7 @@ from api.routes.runs import RunId
 from api.slowness_chart import slowness_chart
 from synthetics.alerting.messages import details
 from synthetics.model.timing import ZERO
+from synthetics.queries import budgets
 from synthetics.queries.timings import Span
 
 router = APIRouter(default_response_class=HTMLResponse)
@@ -113,6 +114,19 @@ async def costs_page(reads: FromReads, request: Request) -> HTMLResponse:
     days = await reads.costs.days(_DAYS_OF_COSTS)
     highest = max((probe.dollars for day in days for probe in day.probes), default=0.0)
     return await render_page(request, "costs.html", days=days, highest=highest)
+
+
+@router.get("/slo")
+async def budgets_page(reads: FromReads, request: Request) -> HTMLResponse:
+    """What is left of the error budgets, and how fast they go."""
+    return await render_page(
+        request,
+        "slo.html",
+        budgets=await reads.budgets.all(),
+        objective=budgets.OBJECTIVE,
+        span=budgets.SPAN,
+        windows=budgets.WINDOWS,
+    )
 
 
 @router.get("/runs/{run_id}")

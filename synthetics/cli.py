@@ -15,6 +15,7 @@ from synthetics.commands.run import run
 from synthetics.commands.sandbox import fault, sandbox
 from synthetics.commands.service import check, migrate, serve, sweep
 from synthetics.commands.shell import ExitCode, Shell, tell, tell_unexpected
+from synthetics.commands.slo import slo
 from synthetics.commands.slowness import backtest, regressions
 from synthetics.commands.token import token
 from synthetics.errors import SyntheticsError
@@ -36,6 +37,7 @@ app.command()(probes)
 app.command()(runs)
 app.command()(regressions)
 app.command()(backtest)
+app.command()(slo)
 app.command()(check)
 app.command()(migrate)
 app.command()(sweep)

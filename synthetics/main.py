@@ -129,6 +129,7 @@ async def serve(configuration: Configuration, role: str) -> None:
                     clock=clock,
                     incidents=reads.incidents.gauges,
                     paces=reads.slowness.paces,
+                    budgets=reads.budgets.gauges,
                 ),
             ),
             access=Access(reading, clock),

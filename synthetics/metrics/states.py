@@ -61,6 +61,38 @@ class PaceState(Protocol):
     def slower(self) -> Sequence[str]: ...
 
 
+class BurnState(Protocol):
+    """How fast a budget goes in one window; `rate` is None without runs."""
+
+    @property
+    def window(self) -> timedelta: ...
+
+    @property
+    def rate(self) -> float | None: ...
+
+
+class BudgetState(Protocol):
+    """What the gauges tell of one error budget; `left` is None without runs."""
+
+    @property
+    def probe(self) -> str: ...
+
+    @property
+    def timing(self) -> str: ...
+
+    @property
+    def path(self) -> str: ...
+
+    @property
+    def target(self) -> timedelta: ...
+
+    @property
+    def left(self) -> float | None: ...
+
+    @property
+    def burns(self) -> Sequence[BurnState]: ...
+
+
 class StateGauges(Collector):
     """Shows the state of every probe as it was a few seconds ago at most.
 
@@ -76,12 +108,14 @@ class StateGauges(Collector):
         clock: Clock,
         incidents: Callable[[], Awaitable[OpenIncidents]] | None = None,
         paces: Callable[[], Awaitable[Sequence[PaceState]]] | None = None,
+        budgets: Callable[[], Awaitable[Sequence[BudgetState]]] | None = None,
         fresh_for: timedelta = FRESH_FOR,
         within: timedelta = ANSWER_WITHIN,
     ) -> None:
         self._read = read
         self._read_incidents = incidents
         self._read_paces = paces
+        self._read_budgets = budgets
         self._clock = clock
         self._fresh_for = fresh_for.total_seconds()
         self._within = within.total_seconds()
@@ -90,6 +124,7 @@ class StateGauges(Collector):
         self._states: Sequence[ProbeState] | None = None
         self._incidents: OpenIncidents = {}
         self._paces: Sequence[PaceState] = ()
+        self._budgets: Sequence[BudgetState] = ()
 
     async def refresh(self) -> None:
         """Ask the database if what is at hand is no longer fresh; scrapes that meet share one question."""
@@ -104,8 +139,10 @@ class StateGauges(Collector):
                         self._incidents = await self._read_incidents()
                     if self._read_paces is not None:
                         self._paces = await self._read_paces()
+                    if self._read_budgets is not None:
+                        self._budgets = await self._read_budgets()
             except (StoreError, TimeoutError):
-                self._states, self._incidents, self._paces = None, {}, ()
+                self._states, self._incidents, self._paces, self._budgets = None, {}, (), ()
             self._asked = self._clock.monotonic()
 
     def collect(self) -> Iterator[Metric]:
@@ -119,6 +156,7 @@ class StateGauges(Collector):
         yield from _families(states or ())
         yield _incidents(self._incidents)
         yield from _slowness(self._paces)
+        yield from _budgets(self._budgets)
 
 
 def _incidents(open_ones: OpenIncidents) -> Metric:
@@ -149,6 +187,34 @@ def _slowness(paces: Sequence[PaceState]) -> Iterator[Metric]:
         active.add_metric(names, float(bool(pace.slower)))
     yield usual
     yield active
+
+
+def _budgets(budgets: Sequence[BudgetState]) -> Iterator[Metric]:
+    labels = ["probe", "timing", "path"]
+    target = GaugeMetricFamily(
+        "synthetics_timing_target_seconds", "What a timing is to stay under.", labels=labels
+    )
+    left = GaugeMetricFamily(
+        "synthetics_slo_budget_left_ratio",
+        "What is left of the error budget of 28 days: 1 all, 0 none, negative where it is overdrawn.",
+        labels=labels,
+    )
+    rate = GaugeMetricFamily(
+        "synthetics_slo_burn_rate",
+        "How many times faster than allowed the error budget went in a window; absent without runs.",
+        labels=[*labels, "window"],
+    )
+    for budget in budgets:
+        names = [budget.probe, budget.timing, budget.path]
+        target.add_metric(names, budget.target.total_seconds())
+        if budget.left is not None:
+            left.add_metric(names, budget.left)
+        for burn in budget.burns:
+            if burn.rate is not None:
+                rate.add_metric([*names, f"{burn.window / timedelta(hours=1):g}h"], burn.rate)
+    yield target
+    yield left
+    yield rate
 
 
 def _families(states: Sequence[ProbeState]) -> Iterator[Metric]:

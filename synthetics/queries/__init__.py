@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from synthetics.clock import Clock
+from synthetics.queries.budgets import Budgets
 from synthetics.queries.catalogue import Catalogue
 from synthetics.queries.costs import Costs
 from synthetics.queries.coverage import Coverages
@@ -28,6 +29,7 @@ class Reads:
     maintenance: Maintenances
     costs: Costs
     slowness: Slowness
+    budgets: Budgets
 
     @classmethod
     def of(cls, database: Database, clock: Clock) -> "Reads":
@@ -41,4 +43,5 @@ class Reads:
             maintenance=Maintenances(database),
             costs=Costs(database, clock),
             slowness=Slowness(database),
+            budgets=Budgets(database, clock),
         )

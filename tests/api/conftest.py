@@ -44,7 +44,11 @@ def metrics_and_exporter(reads: Reads, clock: FakeClock) -> tuple[Metrics, Expor
     return metrics, Exporter(
         registry,
         StateGauges(
-            reads.status.gauges, clock=clock, incidents=reads.incidents.gauges, paces=reads.slowness.paces
+            reads.status.gauges,
+            clock=clock,
+            incidents=reads.incidents.gauges,
+            paces=reads.slowness.paces,
+            budgets=reads.budgets.gauges,
         ),
     )
 
