@@ -13,7 +13,7 @@ from api.documentation import DESCRIPTION, document
 from api.middleware import BoundedBodies, CommonHeaders, HeadIsGet
 from api.problems import answer_problems, responses
 from api.rendering import STATIC
-from api.routes import acting, costs, incidents, probes, runs, slo, slowness, status, timings
+from api.routes import acting, costs, incidents, maintenance, probes, runs, slo, slowness, status, timings
 from synthetics.access import Access
 from synthetics.alerting.acting import Acts
 from synthetics.clock import Clock
@@ -56,9 +56,10 @@ def create_app(
     app.state.clock = clock
     app.state.role = role
     reading = [Depends(may_read)]
-    for part in (status, probes, runs, timings, slowness, slo, incidents, costs):
+    for part in (status, probes, runs, timings, slowness, slo, incidents, maintenance, costs):
         app.include_router(part.router, prefix=PREFIX, dependencies=reading, responses=responses(401, 403))
-    app.include_router(acting.router, prefix=PREFIX)
+    for acts_here in (acting.router, maintenance.acting):
+        app.include_router(acts_here, prefix=PREFIX)
     app.include_router(operations.router)
     app.include_router(pages.router, include_in_schema=False, dependencies=reading)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")

@@ -132,7 +132,7 @@ def _maintenance(wanted: Wanted, now: datetime, known: dict[str, str]) -> Mainte
         raise Unusable("reason: wanted some words, got none")
     for probe in wanted.probes:
         if plain(probe) not in known:
-            raise Unusable(f"probes: there is no probe {probe!r}; {did_you_mean(probe, known)}")
+            raise Unusable(f"probes: there is no probe {probe!r}; {did_you_mean(probe, known.values())}")
     starts_at = wanted.starts_at or now
     longest = 7 * _DAY if wanted.days else LONGEST
     if not timedelta(0) < wanted.lasts <= longest:

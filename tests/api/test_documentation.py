@@ -84,7 +84,7 @@ async def test_the_answers_are_what_the_document_says(
     values = {"name": "open_document", "run_id": str(run.id), "incident_id": str(incident.id)}
     asked = 0
     for path, operation in operations(document):
-        if "get" not in document["paths"][path]:
+        if operation is not document["paths"][path].get("get"):
             continue  # tests/api/test_access.py acts
         content = operation["responses"]["200"]["content"]
         if "application/json" not in content:
@@ -94,4 +94,4 @@ async def test_the_answers_are_what_the_document_says(
         assert answer.status_code == 200, path
         check(document, content["application/json"]["schema"], answer.json())
         asked += 1
-    assert asked == 14
+    assert asked == 15

@@ -84,7 +84,11 @@ async def watching(
     platform: RunningSandbox, database: Database, probe: Probe, pager: RunningAlertmanager
 ) -> AsyncIterator[Watch]:
     await publish(database, probe)
-    given = {"on-call": NotifierSettings.model_validate({"alertmanager": pager.url})}
+    given = {
+        "on-call": NotifierSettings.model_validate(
+            {"alertmanager": pager.url, "severities": ["page", "ticket", "info"]}
+        )
+    }
     delivery = Delivery(
         database,
         notifiers(given),
