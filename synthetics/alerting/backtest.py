@@ -9,6 +9,7 @@ from synthetics.alerting.slowness import EXPLAINED, finding
 from synthetics.model.maintenance import Maintenance, in_maintenance
 from synthetics.regression.change import Value
 from synthetics.regression.detector import Detector
+from synthetics.regression.resolution import Watch
 from synthetics.store.series import SeriesKey
 
 
@@ -30,10 +31,11 @@ def judged_again(
 ) -> list[Told]:
     """Every incident of one series, by its values, oldest first; `judged` is called after each value."""
     counted = [value for value in values if not in_maintenance(windows, key.probe, value.tick)]
-    detector, found = Detector(), list[Told]()
+    watch, found = Watch(), list[Told]()
     is_open = False
     for place, value in enumerate(counted):
-        detector.update(value.tick.timestamp(), value.seconds)
+        watch.update(value.tick.timestamp(), value.seconds, value.resolution)
+        detector = watch.detector
         if detector.slower and not is_open:
             found.append(_told(key, detector, counted[max(0, place + 1 - EXPLAINED) : place + 1]))
         elif is_open and not detector.slower:

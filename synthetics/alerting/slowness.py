@@ -3,12 +3,13 @@
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from synthetics.alerting.rules import Finding, Reading
 from synthetics.regression.change import Change, Figures, Value, change_of
-from synthetics.regression.detector import METHOD, MOST, Detector, Kind, Snapshot
+from synthetics.regression.detector import MOST, Detector, Kind
+from synthetics.regression.resolution import State, Watch
 from synthetics.store import series
 from synthetics.store.series import Known, SeriesKey
 from synthetics.words import counted, in_words
@@ -17,7 +18,7 @@ from synthetics.words import counted, in_words
 _STEADY = 18
 #: As many values are looked through for the onset and what changed with it.
 EXPLAINED = 400
-_SNAPSHOT = TypeAdapter(Snapshot)
+_STATE = TypeAdapter(State)
 
 Counts = Callable[[datetime], bool]
 
@@ -29,22 +30,22 @@ async def judge(connection: AsyncConnection, key: SeriesKey, counts: Counts, *, 
     that what changed need not be found out again.
     """
     before = await series.known(connection, key)
-    detector = _restored(before)
-    after = (before.tick, before.run_id) if before and detector else None
-    detector = detector or Detector()
+    watch = _restored(before)
+    after = (before.tick, before.run_id) if before and watch else None
+    watch = watch or Watch()
     if before and before.relevel_at:
-        detector.relevel(before.relevel_at.timestamp())
+        watch.detector.relevel(before.relevel_at.timestamp())
     values = await series.values(connection, key, after=after, limit=MOST)
     if not values:
         return Finding(Reading.UNCLEAR)
     calm_runs = before.calm_runs if before else 0
     for value in values:
         if counts(value.tick):
-            detector.update(value.tick.timestamp(), value.seconds)
-            calm_runs = 0 if detector.slower else calm_runs + 1
-    newest = values[-1]
+            watch.update(value.tick.timestamp(), value.seconds, value.resolution)
+            calm_runs = 0 if watch.detector.slower else calm_runs + 1
+    newest, detector = values[-1], watch.detector
     known = Known(
-        state=_SNAPSHOT.dump_python(detector.snapshot(), mode="json"),
+        state=_STATE.dump_python(watch.state(), mode="json"),
         tick=newest.tick,
         run_id=newest.run_id,
         level_seconds=detector.level,
@@ -88,14 +89,14 @@ def finding(kinds: frozenset[Kind], values: Sequence[Value]) -> Finding:
     )
 
 
-def _restored(known: Known | None) -> Detector | None:
-    """The detector that goes on; None where there is none yet, or that of another method."""
-    if known is None or known.state.get("method") != METHOD:
+def _restored(known: Known | None) -> Watch | None:
+    """The watch that goes on; None where there is none yet, or that of another method or version."""
+    if known is None:
         return None
     try:
-        return Detector.restored(_SNAPSHOT.validate_python(known.state))
-    except ValidationError:
-        return None  # what cannot be read is judged anew from the stored timings
+        return Watch.restored(_STATE.validate_python(known.state))
+    except ValueError:  # pydantic's too: what cannot be read is judged anew from the stored timings
+        return None
 
 
 def _over(detector: Detector, calm_runs: int, newest: Value) -> Finding:

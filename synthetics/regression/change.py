@@ -16,13 +16,17 @@ _COMPARED = 100
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """One measured value, in seconds, with the phases that add up to it and the platform's versions it met."""
+    """One measured value, in seconds, with the phases that add up to it and the platform's versions it met.
+
+    `resolution`: it was reached at most so many seconds before.
+    """
 
     run_id: UUID
     tick: datetime
     seconds: float
     phases: Mapping[str, float]
     versions: Mapping[str, str]
+    resolution: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,14 @@ async def values(
 ) -> list[Value]:
     """The newest values of a series, oldest first, without those taken while our own event loop stood still."""
     chosen = (
-        select(timings.c.run_id, timings.c.tick, timings.c.seconds, timings.c.phases, runs.c.versions)
+        select(
+            timings.c.run_id,
+            timings.c.tick,
+            timings.c.seconds,
+            timings.c.resolution_seconds,
+            timings.c.phases,
+            runs.c.versions,
+        )
         .join(runs, (runs.c.id == timings.c.run_id) & (runs.c.tick == timings.c.tick))
         .where(
             timings.c.name == key.name,
@@ -123,6 +130,7 @@ def _value(row: Any) -> Value:
         seconds=row.seconds,
         phases={phase["name"]: phase["seconds"] for phase in row.phases},
         versions=row.versions,
+        resolution=row.resolution_seconds,
     )
 
 
