@@ -27,7 +27,10 @@ class Told:
 
 
 def judged_again(
-    key: SeriesKey, values: Sequence[Value], windows: Sequence[Maintenance], judged: Callable[[], None]
+    key: SeriesKey,
+    values: Sequence[Value],
+    windows: Sequence[Maintenance],
+    judged: Callable[[], object] = lambda: None,
 ) -> list[Told]:
     """Every incident of one series, by its values, oldest first; `judged` is called after each value."""
     counted = [value for value in values if not in_maintenance(windows, key.probe, value.tick)]

@@ -1,10 +1,14 @@
 """`synthetics regressions` and `synthetics backtest`: what is slower, and what would have been told."""
 
-from collections.abc import Sequence
-from contextlib import aclosing
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from multiprocessing import get_context
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -20,8 +24,13 @@ from synthetics.words import duration, in_words, printable
 
 if TYPE_CHECKING:  # it brings the store along, which not every command needs
     from synthetics.alerting.backtest import Told
+    from synthetics.model.maintenance import Maintenance
     from synthetics.queries.slowness import Pace
+    from synthetics.regression.change import Value
     from synthetics.settings import Settings
+    from synthetics.store.series import SeriesKey
+
+    ValuesOf = Callable[[SeriesKey], Awaitable[Sequence[Value]]]
 
 ProbeOption = Annotated[str | None, typer.Option(help="Only of this probe.")]
 _MONTH = timedelta(days=30)
@@ -76,20 +85,55 @@ async def _paces(settings: "Settings", probe: str | None) -> "Sequence[Pace]":
 
 async def _judged(settings: "Settings", asked: _Asked) -> "list[Told]":
     from synthetics import main, queries  # the whole service: only where it is needed
-    from synthetics.alerting.backtest import judged_again
 
-    found: list[Told] = []
     async with main.connected(settings) as database:
         reads = queries.Reads.of(database, SystemClock())
         windows = await reads.maintenance.since(asked.since)
-        history = reads.slowness.history(since=asked.since, probe=asked.probe, timing=asked.timing)
+        keys = await reads.slowness.series(since=asked.since, probe=asked.probe, timing=asked.timing)
         with _progress() as progress:
-            async with aclosing(history) as every:
-                async for key, values in every:
-                    name = f"{key.probe} {key.name}" + (f"/{key.path}" if key.path else "")
-                    bar = progress.add_task(name, total=len(values))
-                    found += judged_again(key, values, windows, partial(progress.advance, bar))
+            judge = _judged_here if len(keys) == 1 else _judged_apart
+            found = await judge(
+                keys, lambda key: reads.slowness.values(key, since=asked.since), windows, progress
+            )
     return sorted(found, key=lambda told: told.at)
+
+
+async def _judged_here(
+    keys: "Sequence[SeriesKey]", values_of: "ValuesOf", windows: "Sequence[Maintenance]", progress: Progress
+) -> "list[Told]":
+    """Judge the only series value by value."""
+    from synthetics.alerting.backtest import judged_again
+
+    (key,) = keys
+    values = await values_of(key)
+    bar = progress.add_task("values judged", total=len(values))
+    return judged_again(key, values, windows, partial(progress.advance, bar))
+
+
+async def _judged_apart(
+    keys: "Sequence[SeriesKey]", values_of: "ValuesOf", windows: "Sequence[Maintenance]", progress: Progress
+) -> "list[Told]":
+    """Judge many series, as many at once as there are cores; no more than these are in memory."""
+    from synthetics.alerting.backtest import judged_again
+
+    bar = progress.add_task("series judged", total=len(keys))
+    cores = min(len(keys), os.cpu_count() or 1) or 1
+    free, loop = asyncio.Semaphore(cores), asyncio.get_running_loop()
+    with ProcessPoolExecutor(cores, get_context("spawn"), _end_quietly) as pool:
+
+        async def judged(key: "SeriesKey") -> "list[Told]":
+            async with free:
+                values = await values_of(key)
+                told = await loop.run_in_executor(pool, judged_again, key, values, windows)
+            progress.advance(bar)
+            return told
+
+        return [told for every in await asyncio.gather(*map(judged, keys)) for told in every]
+
+
+def _end_quietly() -> None:
+    """Ctrl-C reaches every process of the terminal; only the command itself has something to say about it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _progress() -> Progress:

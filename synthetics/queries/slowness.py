@@ -1,6 +1,5 @@
 """What is usual for each timing, and which of them are slower than that now."""
 
-from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -74,15 +73,17 @@ class Slowness:
         async with reading(self._database) as connection:
             return tuple(await series.values(connection, key, until=until, limit=_SHOWN))
 
-    async def history(
+    async def series(
         self, *, since: datetime, probe: str | None = None, timing: str | None = None
-    ) -> AsyncGenerator[tuple[SeriesKey, list[Value]], None]:
-        """Every series with its values since then, oldest first. Raises NotFound for an unknown name."""
+    ) -> list[SeriesKey]:
+        """Every series that has values since then. Raises NotFound for an unknown name."""
         async with reading(self._database) as connection:
-            keys = await _keys(connection, since, probe, timing)
-        for key in keys:
-            async with reading(self._database) as connection:
-                yield key, await series.values(connection, key, since=since)
+            return await _keys(connection, since, probe, timing)
+
+    async def values(self, key: SeriesKey, *, since: datetime) -> list[Value]:
+        """The values of a series since then, oldest first."""
+        async with reading(self._database) as connection:
+            return await series.values(connection, key, since=since)
 
 
 async def _keys(

@@ -63,6 +63,6 @@ async def test_maintenance_is_left_out(court: Court) -> None:
         weekly=None,
         created_by="",
     )
-    assert len(judged_again(KEY, values, [], lambda: None)) == 1
-    assert judged_again(KEY, values, [over], lambda: None) == []
+    assert len(judged_again(KEY, values, [])) == 1
+    assert judged_again(KEY, values, [over]) == []
     assert values[-1].tick < NOW

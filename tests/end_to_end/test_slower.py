@@ -3,6 +3,7 @@
 Starts are made by the probes' own parts and recorded and judged as the service does it; they take minutes.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -137,11 +138,12 @@ async def test_slower_is_one_alert_that_names_phase_and_onset_and_ends_when_it_i
             platform.set_fault(fault, factor=factor, amount=0.0)
             slow = await watch.until(True, timing)
             (incident,) = await watch.regressions(timing)
-            until(lambda: pager.alerts(rule="regressed"), 30, "the alert")
+            # In a thread: what tells the pager runs in this loop.
+            await asyncio.to_thread(until, lambda: pager.alerts(rule="regressed"), 30, "the alert")
             (alert,) = pager.alerts(rule="regressed")
             platform.clear_faults()
             back = await watch.until(False, timing)
-            until(lambda: not pager.alerts(rule="regressed"), 30, "its end")
+            await asyncio.to_thread(until, lambda: not pager.alerts(rule="regressed"), 30, "its end")
 
     print(f"\n{timing}: told after {len(slow)} runs, over after {len(back)}: {incident.summary}")
     assert alert["annotations"]["summary"] == incident.summary
