@@ -138,7 +138,7 @@ def _end_quietly() -> None:
 
 def _progress() -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=err(), transient=True)
+    return Progress(*columns, console=err(), transient=True, disable=not err().is_terminal)
 
 
 def _moment(typed: str) -> datetime:
