@@ -287,7 +287,7 @@ async def _alerting(
         give_up=settings.alerts.give_up,
     )
     judge = Judge(Docket(Routing.of(settings), delivery), version=__version__)
-    async with Tender(database, judge), delivery:
+    async with Tender(database, judge, limits=settings.costs.limits), delivery:
         yield judge
 
 

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from synthetics.errors import SettingsError
 from synthetics.log import LogFormat, LogLevel
+from synthetics.model.budget import CostLimits
 from synthetics.model.cost import Region
 from synthetics.model.incident import SEVERITIES, Rule
 from synthetics.sources import Allowed, Given, add_environment, read_file, validated
@@ -131,6 +132,11 @@ class CostSettings(Part):
     month: float | None = Field(
         None, gt=0, description="US dollars a month (UTC); once spent, dear probes wait for the next."
     )
+
+    @property
+    def limits(self) -> CostLimits:
+        """Both budgets."""
+        return CostLimits(self.day, self.month)
 
 
 class ApiSettings(Part):

@@ -22,14 +22,30 @@ class Seen:
     swept: Sequence[datetime] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """When dear probes have to wait: now, because a budget is spent; or they had to, until then."""
+
+    now: bool = False
+    until: datetime | None = None
+
+
 def findings(
-    watched: Watched, seen: Seen, windows: Sequence[Maintenance], *, now: datetime, since: datetime
+    watched: Watched,
+    seen: Seen,
+    windows: Sequence[Maintenance],
+    *,
+    now: datetime,
+    since: datetime,
+    waiting: Waiting = Waiting(),
 ) -> Iterator[tuple[Kind, Finding]]:
     """What is found of one probe, where somebody has been there to run and judge it from `since` on."""
     yield Kind(Rule.LEFTOVERS), policy.leftovers(watched.every).judge(seen.stuck, seen.swept, now=now)
-    if in_maintenance(windows, watched.name, now):
+    if in_maintenance(windows, watched.name, now) or (watched.is_dear and waiting.now):
         return
     ends = [window.last_end(now) for window in windows if window.concerns(watched.name)]
+    if watched.is_dear:
+        ends.append(waiting.until)
     begin = max([since, *(end for end in ends if end is not None)])
     rule = Stale.of(watched.every, watched.timeout)
     for place in seen.places:

@@ -15,6 +15,7 @@ _SEVERITY: Final[dict[Rule, dict[str, str]]] = {
     Rule.BROKEN: {"page": "ticket", "ticket": "ticket", "info": "info"},
     Rule.STALE: {"page": "ticket", "ticket": "ticket", "info": "info"},
     Rule.LEFTOVERS: {"page": "ticket", "ticket": "ticket", "info": "ticket"},
+    Rule.BUDGET: {"page": "ticket", "ticket": "ticket", "info": "ticket"},
 }
 #: What an incident of a rule explains, of the probes that lean on its probe and of its own.
 _EXPLAINS: Final[dict[Rule, frozenset[Rule]]] = {
@@ -24,6 +25,7 @@ _EXPLAINS: Final[dict[Rule, frozenset[Rule]]] = {
     Rule.BROKEN: frozenset({Rule.BROKEN}),
     Rule.STALE: frozenset({Rule.STALE}),
     Rule.LEFTOVERS: frozenset(),
+    Rule.BUDGET: frozenset(),
 }
 _SELDOM = timedelta(hours=6)
 _OFTEN = timedelta(minutes=5)

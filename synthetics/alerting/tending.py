@@ -11,22 +11,26 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from synthetics.alerting import absence, policy, states
-from synthetics.alerting.absence import Seen
+from synthetics.alerting.absence import Seen, Waiting
 from synthetics.alerting.docket import Held
 from synthetics.alerting.judge import Judge
 from synthetics.alerting.rules import Finding
+from synthetics.alerting.spending import Spent
+from synthetics.alerting.spending import findings as spending_findings
 from synthetics.background import Background
 from synthetics.errors import StoreError
-from synthetics.model.incident import Incident, Kind
+from synthetics.model.budget import CostLimits
+from synthetics.model.incident import Incident, Kind, Rule
 from synthetics.model.maintenance import Maintenance
 from synthetics.model.run import Outcome
 from synthetics.model.sample import Place, Watched
-from synthetics.store import evidence, incidents, maintenance
+from synthetics.store import costs, evidence, incidents, maintenance
 from synthetics.store.engine import Database
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 PAUSE = timedelta(seconds=15)
+NO_LIMITS = CostLimits()
 #: A pause in which nobody was there to judge, as in a deploy: silence until then says nothing.
 LONGEST_BREAK = timedelta(minutes=2)
 _NEWEST_RUNS = 4
@@ -42,14 +46,24 @@ class _View:
     seen: Mapping[str, Seen]
     windows: Sequence[Maintenance]
     held: Mapping[str, Held]
+    money: Mapping[str, Mapping[Kind, Finding]]
+    waiting: Waiting
 
 
 class Tender(Background):
     """Looks once in every `pause`, in whichever process comes first; used as an async context manager."""
 
-    def __init__(self, database: Database, judge: Judge, *, pause: timedelta = PAUSE) -> None:
+    def __init__(
+        self,
+        database: Database,
+        judge: Judge,
+        *,
+        limits: CostLimits = NO_LIMITS,
+        pause: timedelta = PAUSE,
+    ) -> None:
         self._database = database
         self._judge = judge
+        self._limits = limits
         self._pause = pause
 
     async def _live(self) -> None:
@@ -76,7 +90,7 @@ class Tender(Background):
     async def look(self, *, now: datetime, since: datetime) -> None:
         """Judge every probe as of `now`, where somebody has been there to run and judge it from `since` on."""
         async with self._database.transaction() as connection:
-            view = await _view(connection, now)
+            view = await _view(connection, now, self._limits)
         for name, watched in sorted(view.catalogue.items()):
             try:
                 await self._probe(watched, view, now=now, since=since)
@@ -93,7 +107,8 @@ class Tender(Background):
             return
         seen = view.seen.get(watched.name, Seen())
         again = [place for place in seen.places if place.newest in _BAD or _is_open_at(place, held)]
-        found = dict(absence.findings(watched, seen, view.windows, now=now, since=since))
+        found = dict(absence.findings(watched, seen, view.windows, now=now, since=since, waiting=view.waiting))
+        found.update(view.money.get(watched.name, {}))
         calm = policy.calm(watched.every)
         telling = {
             kind: finding
@@ -124,7 +139,7 @@ class Tender(Background):
                     await self._judge.docket.resolve(connection, watched, incident, why, at=now)
 
 
-async def _view(connection: AsyncConnection, now: datetime) -> _View:
+async def _view(connection: AsyncConnection, now: datetime, limits: CostLimits) -> _View:
     catalogue = await evidence.all_watched(connection)
     longest = max((watched.every for watched in catalogue.values()), default=timedelta(0))
     places: dict[str, list[Place]] = defaultdict(list)
@@ -135,11 +150,22 @@ async def _view(connection: AsyncConnection, now: datetime) -> _View:
     held: dict[str, dict[Kind, Incident]] = defaultdict(dict)
     for incident in await incidents.newest(connection, resolved_after=now - policy.calm(longest)):
         held[incident.probe][incident.kind] = incident
+    spending = [
+        Spent(allowed, await costs.since(connection, allowed.since)) for allowed in limits.allowances(now)
+    ]
+    scheduled = sorted(name for name, watched in catalogue.items() if watched.scheduled)
+    open_ones = await incidents.open_ones(connection)
+    waited = any(one.rule is Rule.BUDGET for one in open_ones)
     return _View(
         catalogue=catalogue,
         seen={name: Seen(places[name], stuck.get(name, ()), swept.get(name, ())) for name in catalogue},
         windows=await maintenance.since(connection, now - _MONTH),
         held=held,
+        money=spending_findings(spending, open_ones, scheduled),
+        waiting=Waiting(
+            now=any(spent.is_over for spent in spending),
+            until=now if waited else await incidents.last_resolved(connection, Rule.BUDGET),
+        ),
     )
 
 

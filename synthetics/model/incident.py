@@ -16,6 +16,7 @@ class Rule(StrEnum):
     REGRESSED = "regressed"
     STALE = "stale"
     LEFTOVERS = "leftovers"
+    BUDGET = "budget"
 
 
 class IncidentState(StrEnum):

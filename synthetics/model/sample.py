@@ -19,6 +19,7 @@ class Watched:
     timeout: timedelta
     version: str
     scheduled: bool = True
+    is_dear: bool = False
     leans_on: tuple[str, ...] = ()
     targets: Mapping[str, timedelta] = field(default_factory=dict)
     promises: Mapping[str, str] = field(default_factory=dict)

@@ -237,6 +237,6 @@ async def working(given: Surroundings, *, progress: Progress | None = None) -> A
             limits=Limits(given.settings.slots, given.settings.lock_wait),
             watching=given.told,
             worker=given.name,
-            budget=Budget(given.database, given.clock, day=given.costs.day, month=given.costs.month),
+            budget=Budget(given.database, given.clock, given.costs.limits),
         )
         yield Worker(given, dispatch, claims)

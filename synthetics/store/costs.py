@@ -8,7 +8,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from synthetics.store.tables import runs
 
 
-async def since(connection: AsyncConnection, moment: datetime) -> float:
-    """US dollars that runs of ticks from this moment on have cost."""
-    spent = await connection.scalar(select(func.sum(runs.c.cost_dollars)).where(runs.c.tick >= moment))
-    return float(spent or 0.0)
+async def since(connection: AsyncConnection, moment: datetime) -> dict[str, float]:
+    """US dollars that runs of ticks from this moment on have cost, by probe."""
+    chosen = (
+        select(runs.c.probe, func.sum(runs.c.cost_dollars))
+        .where(runs.c.tick >= moment, runs.c.cost_dollars.is_not(None))
+        .group_by(runs.c.probe)
+    )
+    return {probe: float(dollars) for probe, dollars in await connection.execute(chosen)}

@@ -14,6 +14,7 @@ from sqlalchemy import Row, case, func, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from synthetics.contract.probe import Price
 from synthetics.model.check import CheckOutcome
 from synthetics.model.resource import ResourceState
 from synthetics.model.run import TELLING, Outcome, StepOutcome
@@ -251,6 +252,7 @@ def _watched(row: Row[Any]) -> Watched:
         timeout=timedelta(seconds=row.timeout_seconds),
         version=row.version,
         scheduled=row.enabled and row.retired_at is None,
+        is_dear=row.price == Price.DEAR.value,
         leans_on=tuple(row.leans_on),
         targets={
             timing["name"]: timedelta(seconds=timing["target_seconds"])

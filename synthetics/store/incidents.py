@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, exists, insert, or_, select, text, update
+from sqlalchemy import Row, exists, func, insert, or_, select, text, update
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -61,6 +61,14 @@ async def one(connection: AsyncConnection, incident_id: UUID) -> Incident | None
     chosen = select(incidents).where(incidents.c.id == incident_id).with_for_update()
     row = (await connection.execute(chosen)).one_or_none()
     return None if row is None else incident(row)
+
+
+async def last_resolved(connection: AsyncConnection, rule: Rule) -> datetime | None:
+    """When the newest incident of this rule was over that is over; None if there is none."""
+    moment: datetime | None = await connection.scalar(
+        select(func.max(incidents.c.resolved_at)).where(incidents.c.rule == rule.value)
+    )
+    return moment
 
 
 async def add(connection: AsyncConnection, new: Incident) -> None:

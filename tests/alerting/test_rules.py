@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import probes
-from synthetics.alerting import policy, slowness
+from synthetics.alerting import policy, slowness, spending
 from synthetics.alerting.rules import Failing, Finding, Leftovers, Reading, Stale, Target
+from synthetics.alerting.spending import Spent
 from synthetics.contract.probe import ProbeSpec
+from synthetics.model.budget import Allowance
 from synthetics.model.incident import Rule
 from synthetics.model.run import Outcome
 from synthetics.model.sample import Measured, Sample, Stuck, Watched
@@ -267,6 +269,13 @@ def leftovers(spec: ProbeSpec) -> Iterator[tuple[datetime, Finding]]:
         yield now, rule.judge(there, [], now=now)
 
 
+def budget(spec: ProbeSpec) -> Iterator[tuple[datetime, Finding]]:
+    for place in range(30):
+        now = START + place * spec.every
+        allowed = Allowance("day", 10.0, START, now)
+        yield now, spending.judge(Spent(allowed, {spec.name: 12.0 if 10 <= place < 20 else 1.0}), spec.name)
+
+
 LIVES: dict[Rule, Callable[[ProbeSpec], Iterator[tuple[datetime, Finding]]]] = {
     Rule.FAILING: failing,
     Rule.BROKEN: broken,
@@ -274,6 +283,7 @@ LIVES: dict[Rule, Callable[[ProbeSpec], Iterator[tuple[datetime, Finding]]]] = {
     Rule.REGRESSED: regressed,
     Rule.STALE: stale,
     Rule.LEFTOVERS: leftovers,
+    Rule.BUDGET: budget,
 }
 
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from httpx import AsyncClient
 
+from synthetics.model.budget import CostLimits
 from synthetics.model.cost import Cost
 from synthetics.model.run import Outcome
 from synthetics.running.budget import Budget
@@ -61,7 +62,7 @@ async def test_a_budget_counts_its_day_and_its_month(store: Database) -> None:
     await record(store, a_run(tick(1), cost=dear(2)), a_run(tick(1) - timedelta(days=1), cost=dear(4)))
 
     async def spent(**limits: float | None) -> str | None:
-        return await Budget(store, clock, **{"day": None, "month": None, **limits}).spent()
+        return await Budget(store, clock, CostLimits(**limits)).spent()
 
     assert await spent() is None
     assert await spent(day=2.5, month=6.5) is None
@@ -71,7 +72,7 @@ async def test_a_budget_counts_its_day_and_its_month(store: Database) -> None:
 
 async def test_a_budget_is_looked_at_again_every_minute(store: Database) -> None:
     clock = FakeClock(NOW)
-    budget = Budget(store, clock, day=1, month=None)
+    budget = Budget(store, clock, CostLimits(day=1))
     assert await budget.spent() is None
     await record(store, a_run(tick(1), cost=dear(2)))
 

@@ -7,6 +7,7 @@ import pytest
 
 from synthetics.errors import SettingsError
 from synthetics.log import LogFormat
+from synthetics.model.incident import Rule
 from synthetics.settings import Settings, examine, load
 from synthetics.sources import entries
 
@@ -282,7 +283,7 @@ def test_what_is_wrong_with_notifiers_is_told_at_once_and_without_their_secrets(
         "notifiers.d.probes in synthetics.toml: there is no probe 'cold-stort'; did you mean cold-start?",
     )
     write('[notifiers.a]\napprise = "secret"\nseverities = ["loud"]\nrules = ["failin"]')
-    severities, rules = "page, ticket, info", "failing, broken, target, regressed, stale, leftovers"
+    severities, rules = "page, ticket, info", ", ".join(Rule)
     assert problems({}) == (
         "notifiers.a.apprise in synthetics.toml: found a value that is not shown ([redacted]), allowed is "
         "a URL that apprise knows, such as mailtos://user:password@host?to=oncall@example.org",
