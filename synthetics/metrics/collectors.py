@@ -219,6 +219,7 @@ class Metrics:
         for spec in specs:
             self._durations.labels(spec.name)
             self._cost.labels(spec.name)
+            self._lost.labels(spec.name)
             for outcome in Outcome:
                 self._runs.labels(spec.name, outcome.value)
             for timing in spec.timings:

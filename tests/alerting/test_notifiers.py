@@ -14,7 +14,8 @@ from synthetics.alerting.trial import tried
 from synthetics.clock import SystemClock
 from synthetics.errors import DeliveryError
 from synthetics.settings import NotifierSettings
-from tests.support.alertmanager import RunningAlertmanager, alertmanager, free_port, mail_server, receiving
+from tests.support.alertmanager import RunningAlertmanager, alertmanager, mail_server, receiving
+from tests.support.debian import free_port
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 MESSAGE = Message(

@@ -1,5 +1,6 @@
 """`synthetics serve` as a process: a real cold start read through the API, and a database that comes late."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +14,13 @@ import probes
 from synthetics.store.cluster import Cluster
 from tests.support.database import NewDatabase
 from tests.support.monitor import left_behind
+from tests.support.prometheus import prometheus
 from tests.support.sandbox import RunningSandbox, until
 from tests.support.service import Service, call, due_in, environment, only, serving
 
 CLIENT = "serve-"
+#: A metric of ours in a rule's query, recorded ones too, with its labels.
+SELECTOR = re.compile(r"\bsynthetics[a-z0-9_:]+(?:\{[^}]*\})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,3 +169,33 @@ def test_two_services_may_make_the_schema_of_one_database_at_once(
 
     told = call(tmp_path, settings, "migrate")
     assert "already" in told.stdout
+
+
+#: Selectors that a healthy service has no series for, and why.
+EMPTY = {
+    "synthetics_resources_stuck": "everything that the run made is gone",
+    "synthetics_notices_total": "no notifier is configured",
+    "synthetics_slo_burn_rate": "a window without a run of a timing with a target burns nothing",
+    "synthetics:runs_without_verdict:ratio1h": "no run ended while Prometheus looked on",
+    "synthetics:phase_seconds:mean1h": "no run ended while Prometheus looked on",
+}
+
+
+def test_a_real_prometheus_finds_what_its_rules_ask_for(observed: Observed, tmp_path: Path) -> None:
+    with prometheus(tmp_path, observed.service.url.removeprefix("http://")) as running:
+        until(lambda: running.query("synthetics_build_info"), 20, "a scrape")
+        until(
+            lambda: all(rule["health"] == "ok" for rule in running.rules()), 20, "an evaluation of every rule"
+        )
+        rules = running.rules()
+        firing = {rule["name"] for rule in rules if rule["type"] == "alerting" and rule["state"] == "firing"}
+        assert firing <= {"SyntheticsIdle"}, "while all is well"
+        asked = {found for rule in rules for found in SELECTOR.findall(rule["query"])}
+        assert len(asked) > 15
+        until(lambda: running.query("synthetics:runs:rate1h"), 20, "what is recorded")
+        declared = observed.service.get("/metrics").text
+        for selector in sorted(asked):
+            name = selector.partition("{")[0]
+            family = re.sub("_(total|bucket|sum|count)$", "", name)
+            assert ":" in name or f"# TYPE {family} " in declared or f"# TYPE {name} " in declared
+            assert name in EMPTY or running.query(selector), f"no series for {selector}"

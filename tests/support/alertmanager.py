@@ -2,9 +2,6 @@
 
 import asyncio
 import json
-import shutil
-import socket
-import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -12,12 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
-from tests.support.sandbox import until
-
-PROGRAM = "prometheus-alertmanager"
-UP_WITHIN = 20.0
+from tests.support.debian import debian_program
 
 #: Told at once, and again when it is over; nothing is grouped, so that nothing waits.
 CONFIG = """
@@ -52,44 +45,12 @@ class RunningAlertmanager:
 @contextmanager
 def alertmanager(place: Path, hook: str = "http://127.0.0.1:9/") -> Iterator[RunningAlertmanager]:
     """An Alertmanager that tells `hook` of everything, and is gone after the block."""
-    program = shutil.which(PROGRAM)
-    if program is None:
-        pytest.fail(f"{PROGRAM} is missing: `make setup` as root installs it, or apt-get install {PROGRAM}")
     config = place / "alertmanager.yml"
     config.write_text(CONFIG.format(hook=hook))
-    port = free_port()
-    with (place / "alertmanager.log").open("wb") as log:
-        process = subprocess.Popen(
-            [
-                program,
-                f"--config.file={config}",
-                f"--storage.path={place / 'alertmanager'}",
-                f"--web.listen-address=127.0.0.1:{port}",
-                "--cluster.listen-address=",
-            ],
-            stdout=log,
-            stderr=log,
-        )
-    running = RunningAlertmanager(f"http://127.0.0.1:{port}")
-    try:
-        until(lambda: _is_ready(running.url), UP_WITHIN, "Alertmanager")
-        yield running
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port: int = taken.getsockname()[1]
-        return port
-
-
-def _is_ready(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/-/ready", trust_env=False).is_success
-    except httpx.HTTPError:
-        return False
+    storage = f"--storage.path={place / 'alertmanager'}"
+    options = (f"--config.file={config}", storage, "--cluster.listen-address=")
+    with debian_program("prometheus-alertmanager", "prometheus-alertmanager", place, *options) as url:
+        yield RunningAlertmanager(url)
 
 
 @dataclass(slots=True)
