@@ -97,6 +97,7 @@ async def test_whatever_hermes_answers_the_run_fails_in_time_and_names_it(
     assert ended["flood"].kilobytes - ended["empty"].kilobytes < 20 * MEGABYTE, "ten were sent, twice"
 
 
+@pytest.mark.long
 def test_a_row_with_a_wrongly_typed_attribute_fails_the_check_names_it_and_is_removed_all_the_same(
     tmp_path: Path, platform: RunningSandbox, new_database: NewDatabase
 ) -> None:

@@ -109,6 +109,7 @@ def test_the_second_signal_leaves_at_once_at_any_moment(place: Path, moment: str
     assert_nothing_is_left(place)
 
 
+@pytest.mark.long
 def test_a_demo_that_was_killed_leaves_nothing_and_the_next_one_starts(place: Path) -> None:
     killed = start(place)
     lines_until(killed, "status page")

@@ -64,6 +64,7 @@ def timings_add_up(run: Run, probe: Probe, *, but: set[str]) -> None:
             assert {"request", "schedule", "network", "pull", "start", "health", "preview"} <= named
 
 
+@pytest.mark.long
 async def test_on_a_shared_platform_only_harmless_cases_are_checked(
     platform: RunningSandbox, watch: Watch
 ) -> None:
