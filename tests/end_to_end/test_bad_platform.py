@@ -12,6 +12,8 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+import pytest
+
 from tests.support.badserver import BadServer, answer, bad_server, flood, half
 from tests.support.database import NewDatabase
 from tests.support.monitor import left_behind
