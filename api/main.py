@@ -58,7 +58,7 @@ def create_app(
     reading = [Depends(may_read)]
     for part in (status, probes, runs, timings, slowness, slo, incidents, maintenance, costs):
         app.include_router(part.router, prefix=PREFIX, dependencies=reading, responses=responses(401, 403))
-    for acts_here in (acting.router, maintenance.acting):
+    for acts_here in (acting.router, maintenance.acting, probes.acting):
         app.include_router(acts_here, prefix=PREFIX)
     app.include_router(operations.router)
     app.include_router(pages.router, include_in_schema=False, dependencies=reading)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Self
 from uuid import UUID
 
-from pydantic import ConfigDict, Field, JsonValue, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
 
 from api.models.base import Answer, Moment, optional_seconds, seconds
 from synthetics.model.check import Check, CheckOutcome
@@ -31,6 +31,25 @@ _RUN: dict[str, JsonValue] = {
     "abandoned": False,
 }
 _EVIDENCE = TypeAdapter(dict[str, JsonValue])
+
+
+class RunIn(BaseModel):
+    """What is asked for; an empty object will do."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    location: str | None = Field(
+        None, max_length=100, description="Where a worker is to run it. Null: wherever there is one."
+    )
+
+
+class RunAskedOut(Answer):
+    """The run that will be."""
+
+    id: UUID = Field(description="Its id: `GET /api/v1/runs/{id}` tells how it goes.")
+    probe: str = Field(description="The probe's name.")
+    location: str = Field(description="Where it is run.")
+    tick: Moment = Field(description="When it was asked for.")
 
 
 class RunOut(Answer):

@@ -4,14 +4,16 @@ from datetime import timedelta
 from typing import Annotated
 from urllib.parse import quote
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Body, Query, Request, Response
 
+from api.access import Actor
 from api.models.probes import CoverageOut, ProbeDetailOut, ProbeOut, ProbesOut, ProbeStatusOut
-from api.models.runs import RunsOut
+from api.models.runs import RunAskedOut, RunIn, RunsOut
 from api.parameters import FromReads, ProbeName, RunsQuery
 from api.problems import responses
 
 router = APIRouter(prefix="/probes", tags=["probes"])
+acting = APIRouter(prefix="/probes", tags=["probes"])
 
 
 @router.get("", summary="Every probe of today's catalogue", responses=responses(503))
@@ -56,3 +58,22 @@ async def read_runs(
         following = f"{path}?{request.url.include_query_params(cursor=page.next).query}"
         response.headers["Link"] = f'<{following}>; rel="next"'
     return RunsOut.of(page, following)
+
+
+@acting.post(
+    "/{name}/runs",
+    status_code=202,
+    summary="Have it run now",
+    responses=responses(401, 403, 404, 409, 413, 422, 429, 503),
+)
+async def ask_for_run(
+    name: ProbeName, asked: Annotated[RunIn, Body()], actor: Actor, request: Request, response: Response
+) -> RunAskedOut:
+    """Once, beside its schedule, within seconds if a worker has a slot. `Location` leads to the run.
+
+    The run is there at once, in flight; where no worker takes it within five minutes, it ends as interrupted.
+    A probe that runs there already is not run twice (409). No run by hand is confirmed, or stopped by a budget.
+    """
+    key = await request.app.state.acts.ask_for_run(name, by=actor.name, location=asked.location)
+    response.headers["Location"] = str(request.app.url_path_for("read_run", run_id=str(key.id)))
+    return RunAskedOut(id=key.id, probe=key.probe, location=key.location, tick=key.tick)

@@ -1,5 +1,6 @@
-"""What people do about incidents: they take note of them, write notes, and declare maintenance."""
+"""What people do: they take note of incidents, write notes, declare maintenance, and ask for runs."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from uuid import UUID, uuid4
@@ -12,8 +13,9 @@ from synthetics.clock import Clock
 from synthetics.errors import Conflict, NotFound, Unusable
 from synthetics.model.incident import Event, Incident, Rule
 from synthetics.model.maintenance import LONGEST, Maintenance, Weekday, Weekly
+from synthetics.model.run import RunKey, Trigger
 from synthetics.redaction import clean_text
-from synthetics.store import evidence, incidents, maintenance, series
+from synthetics.store import evidence, incidents, maintenance, runs, series, workers
 from synthetics.store.engine import Database
 from synthetics.store.series import SeriesKey
 from synthetics.words import did_you_mean, in_words, plain
@@ -21,6 +23,8 @@ from synthetics.words import did_you_mean, in_words, plain
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 _DAY = timedelta(days=1)
+#: A run that was asked for waits for a worker for so long.
+_TAKEN_WITHIN = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +106,25 @@ class Acts:
         log.info("maintenance.declared", maintenance_id=str(declared.id), reason=declared.reason)
         return declared
 
+    async def ask_for_run(self, probe: str, *, by: str, location: str | None = None) -> RunKey:
+        """Have a probe run once, as soon as a worker there has a slot; it is in the history from now on."""
+        async with self._database.transaction() as connection:
+            known = await evidence.all_watched(connection)
+            scheduled = {plain(name): name for name, watched in known.items() if watched.scheduled}
+            name = scheduled.get(plain(probe))
+            if name is None:
+                told = "is not scheduled" if plain(probe) in map(plain, known) else "does not exist"
+                raise NotFound(f"the probe {probe!r} {told}; {did_you_mean(probe, scheduled.values())}")
+            place = _place(location, await workers.locations(connection))
+            # One after the other, so that of two who ask at once the second is told of the first.
+            await runs.taking_turns(connection, name, place)
+            if (other := await runs.in_flight(connection, name, place)) is not None:
+                raise Conflict(f"{name} runs at {place} already: {other}")
+            key = RunKey(name, place, await runs.now(connection), Trigger.MANUAL)
+            await runs.ask(connection, key, within=_TAKEN_WITHIN)
+        log.info("run.asked", probe=name, location=place, run_id=str(key.id), by=clean_text(by))
+        return key
+
     async def end(self, maintenance_id: UUID) -> Maintenance:
         """Have a time of maintenance over now, and for good."""
         async with self._database.transaction() as connection:
@@ -110,6 +133,17 @@ class Acts:
             raise NotFound(f"there is no maintenance {maintenance_id}")
         log.info("maintenance.ended", maintenance_id=str(maintenance_id))
         return ended
+
+
+def _place(wanted: str | None, there: Sequence[str]) -> str:
+    """Raises Conflict where there is no worker, Unusable where there is none at the wanted location."""
+    if not there:
+        raise Conflict("no worker is there that could run it")
+    if wanted is None:
+        return there[0]
+    if wanted not in there:
+        raise Unusable(f"location: no worker is at {wanted!r}; there are workers at {', '.join(there)}")
+    return wanted
 
 
 async def _relevel(connection: AsyncConnection, incident: Incident) -> None:

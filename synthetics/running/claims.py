@@ -1,6 +1,7 @@
 """Which worker runs a tick: whoever inserts its row first, for as long as the row is kept alive."""
 
 import asyncio
+from collections.abc import Collection
 from datetime import timedelta
 from uuid import UUID
 
@@ -43,6 +44,23 @@ class Claims(Background):
         if won:
             self._held[key.id] = interrupt
         return won
+
+    async def is_asked(self, location: str) -> bool:
+        """Whether a run that somebody asked for waits there. Raises StoreError."""
+        async with self._database.transaction(within=_PATIENCE) as connection:
+            return await runs.any_asked(connection, location)
+
+    async def take_asked(
+        self, probes: Collection[str], location: str, *, tag: str, interrupt: Interrupt
+    ) -> RunKey | None:
+        """The run of these probes that somebody asked for there, now this worker's. Raises StoreError."""
+        async with self._database.transaction(within=_PATIENCE) as connection:
+            key = await runs.take_asked(
+                connection, probes, location, worker=self._worker, lease=self._lease, tag=tag
+            )
+        if key is not None:
+            self._held[key.id] = interrupt
+        return key
 
     def release(self, run_id: UUID) -> None:
         """Stop keeping this run alive: it is recorded, or about to be."""

@@ -1,6 +1,7 @@
 """From a due tick to a recorded run: slot, claim, exclusivity, the run itself, and its confirmation."""
 
 import asyncio
+from collections.abc import Collection
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -42,6 +43,15 @@ class Limits:
 
     slots: int
     lock_wait: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A run that is this worker's, before it begins."""
+
+    key: RunKey
+    tag: str
+    interrupt: Interrupt
 
 
 class Dispatch:
@@ -107,6 +117,26 @@ class Dispatch:
             return await self._claimed(probe, key, tag=tag, interrupt=interrupt, asked=asked)
         finally:
             self._claims.release(key.id)
+
+    async def is_asked(self, location: str) -> bool:
+        """Whether there is something to take, and a slot for it. Raises StoreError."""
+        if self._slots.locked() or self._stopping.is_set():
+            return False
+        return await self._claims.is_asked(location)
+
+    async def take_asked(self, probes: Collection[str], location: str) -> Taken | None:
+        """Claim the run of these probes that somebody asked for; None if there is none. Raises StoreError."""
+        tag, interrupt = new_tag(), Interrupt()
+        key = await self._claims.take_asked(probes, location, tag=tag, interrupt=interrupt)
+        return Taken(key, tag, interrupt) if key is not None else None
+
+    async def run_taken(self, probe: Probe, taken: Taken) -> Run:
+        """Run what was taken."""
+        try:
+            asked = self._clock.monotonic()
+            return await self._claimed(probe, taken.key, tag=taken.tag, interrupt=taken.interrupt, asked=asked)
+        finally:
+            self._claims.release(taken.key.id)
 
     async def miss(self, key: RunKey, reason: str) -> None:
         """Record that this tick was due and did not start."""

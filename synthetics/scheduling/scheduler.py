@@ -1,7 +1,7 @@
 """When probes run: the alarm only wakes us; the grid says which tick it is, and which were missed."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -9,7 +9,7 @@ import structlog
 
 from synthetics.background import ended
 from synthetics.errors import StoreError
-from synthetics.model.run import RunKey
+from synthetics.model.run import Run, RunKey
 from synthetics.running.dispatch import Dispatch
 from synthetics.scheduling.accounting import Accounting
 from synthetics.scheduling.alarm import Alarm
@@ -22,6 +22,7 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 _ACCOUNT_EVERY = 15.0
 _LOOK_AT_CLOCKS_EVERY = 1.0
+_LOOK_FOR_ASKED_EVERY = 2.0
 _STOPPING = "this worker was told to stop"
 
 
@@ -63,6 +64,7 @@ class Scheduler:
         self._living = [
             asyncio.create_task(self._account(), name="accounting"),
             asyncio.create_task(self._keep_time(), name="time"),
+            asyncio.create_task(self._look_for_asked(), name="asked"),
         ]
 
     async def drain(self, within: timedelta) -> None:
@@ -91,9 +93,7 @@ class Scheduler:
         self._lateness(now - tick)
         if now - tick > scheduled.grace:
             return  # too late to start; the accounting notes it as missed
-        task = asyncio.create_task(self._tick(scheduled, tick), name=f"tick-{scheduled.name}")
-        self._ticks.add(task)
-        task.add_done_callback(self._ticks.discard)
+        self._keep(asyncio.create_task(self._tick(scheduled, tick), name=f"tick-{scheduled.name}"))
 
     async def _tick(self, scheduled: Scheduled, tick: datetime) -> None:
         key = RunKey(scheduled.name, self._location, tick)
@@ -104,6 +104,35 @@ class Scheduler:
         except StoreError as error:
             self._accounting.database_away(tick)
             log.warning("store.failed", probe=scheduled.name, tick=tick.isoformat(), error=str(error))
+
+    async def _look_for_asked(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_FOR_ASKED_EVERY)
+            try:
+                while await self._dispatch.is_asked(self._location) and await self._start_asked():
+                    pass
+            except StoreError as error:
+                log.warning("store.failed", doing="looking for runs that were asked for", error=str(error))
+
+    async def _start_asked(self) -> bool:
+        """Start a run that somebody asked for; False if there is none that this worker may run."""
+        own = {entry.name: entry.probe for entry in self._plan if await self._charge.of(entry.name)}
+        taken = await self._dispatch.take_asked(own, self._location)
+        if taken is None:
+            return False
+        running = self._dispatch.run_taken(own[taken.key.probe], taken)
+        self._keep(asyncio.create_task(self._recorded(running), name=f"asked-{taken.key.probe}"))
+        return True
+
+    async def _recorded(self, running: Coroutine[None, None, Run]) -> None:
+        try:
+            await running
+        except StoreError as error:
+            log.warning("store.failed", doing="running what was asked for", error=str(error))
+
+    def _keep(self, task: asyncio.Task[None]) -> None:
+        self._ticks.add(task)
+        task.add_done_callback(self._ticks.discard)
 
     async def _account(self) -> None:
         while True:

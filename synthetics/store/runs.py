@@ -15,6 +15,7 @@ from sqlalchemy import (
     Row,
     String,
     UnaryExpression,
+    case,
     cast,
     func,
     insert,
@@ -86,6 +87,66 @@ async def claim(
         .returning(runs.c.id)
     )
     return claimed is not None
+
+
+async def ask(connection: AsyncConnection, key: RunKey, *, within: timedelta) -> None:
+    """Have a run wait for a worker at its location; nobody's, it is closed as interrupted after `within`."""
+    await connection.execute(
+        insert(runs).values(**_key_columns(key), heard_at=func.now(), lease_until=func.now() + within)
+    )
+
+
+async def now(connection: AsyncConnection) -> datetime:
+    """The database's time, which ticks go by."""
+    moment: datetime | None = await connection.scalar(select(func.now()))
+    assert moment is not None
+    return moment.astimezone(UTC)
+
+
+async def taking_turns(connection: AsyncConnection, probe: str, location: str) -> None:
+    """Keep others from asking for a run of this probe there until the transaction ends."""
+    key = func.hashtextextended(f"{probe} at {location}", 0)
+    await connection.execute(select(func.pg_advisory_xact_lock(key)))
+
+
+async def any_asked(connection: AsyncConnection, location: str) -> bool:
+    """Whether a run waits there for a worker."""
+    return bool(await connection.scalar(select(select(runs.c.id).where(*_asked(location)).exists())))
+
+
+async def take_asked(
+    connection: AsyncConnection,
+    probes: Collection[str],
+    location: str,
+    *,
+    worker: str,
+    lease: timedelta,
+    tag: str,
+) -> RunKey | None:
+    """Claim the run of these probes that has waited the longest there; None if none waits."""
+    waiting = (
+        select(runs.c.id, runs.c.tick)
+        .where(*_asked(location), runs.c.probe.in_(probes))
+        .order_by(runs.c.tick)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    taken = await connection.execute(
+        update(runs)
+        .where(tuple_(runs.c.id, runs.c.tick).in_(waiting))
+        .values(
+            worker=storable_text(worker),
+            tag=tag,
+            claimed_at=func.now(),
+            heard_at=func.now(),
+            lease_until=func.now() + lease,
+        )
+        .returning(runs.c.probe, runs.c.location, runs.c.tick, runs.c.trigger, runs.c.attempt)
+    )
+    row = taken.one_or_none()
+    if row is None:
+        return None
+    return RunKey(row.probe, row.location, row.tick.astimezone(UTC), Trigger(row.trigger), row.attempt)
 
 
 async def heartbeat(
@@ -182,7 +243,10 @@ async def close_abandoned(connection: AsyncConnection, *, settled: bool = False)
         .where(tuple_(runs.c.id, runs.c.tick).in_(lost))
         .values(
             outcome=Outcome.INTERRUPTED.value,
-            reason=func.concat("its worker ", runs.c.worker, " was not heard of for ", silence, " s"),
+            reason=case(
+                (runs.c.claimed_at.is_(None), func.concat("no worker took it within ", silence, " s")),
+                else_=func.concat("its worker ", runs.c.worker, " was not heard of for ", silence, " s"),
+            ),
             abandoned=True,
             finished=func.now(),
             lease_until=None,
@@ -254,6 +318,16 @@ async def last_telling(connection: AsyncConnection, probe: str, location: str) -
         .limit(1)
     )
     return None if newest is None else Outcome(newest)
+
+
+def _asked(location: str) -> tuple[ColumnElement[bool], ...]:
+    """Which rows wait there for a worker."""
+    return (
+        runs.c.location == location,
+        runs.c.outcome.is_(None),
+        runs.c.claimed_at.is_(None),
+        runs.c.lease_until > func.now(),
+    )
 
 
 def _gives_way_to(run: Run) -> ColumnElement[bool]:

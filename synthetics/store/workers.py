@@ -47,6 +47,12 @@ async def leave(connection: AsyncConnection, name: str) -> None:
     await connection.execute(delete(workers).where(workers.c.name == storable_text(name)))
 
 
+async def locations(connection: AsyncConnection) -> list[str]:
+    """Where there are workers, in the order of the alphabet."""
+    there = select(workers.c.location).where(workers.c.heard_at > func.now() - SILENCE)
+    return sorted((await connection.scalars(there.distinct())).all())
+
+
 async def newest(connection: AsyncConnection, *, location: str | None = None) -> str | None:
     """The newest version that any worker has (of those in this location); None if there is no worker."""
     there = select(workers.c.version).where(workers.c.heard_at > func.now() - SILENCE)

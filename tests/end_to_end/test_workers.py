@@ -94,6 +94,44 @@ async def test_two_workers_never_run_one_tick_twice(database: Database) -> None:
         assert all(tick == scheduled.grid.at_or_before(tick) for tick in by_tick)
 
 
+async def test_what_is_asked_for_is_run_once_beside_the_schedule(database: Database) -> None:
+    platform, stop = FakePlatform(), asyncio.Event()
+    subject = a_probe(opens, every=timedelta(days=1))
+    async with AsyncExitStack() as stack:
+        for name in ("worker-1", "worker-2"):
+            worker = await stack.enter_async_context(working(surroundings(database, platform, name)))
+            plan = [Scheduled(subject, Grid.of(subject.name, subject.spec.every))]
+            stack.push_async_callback(asyncio.wait, {asyncio.create_task(worker.run_schedule(plan, stop))})
+        keys = await asked(database, subject)
+        async with asyncio.timeout(20):
+            while await ended(database) < len(keys):
+                await asyncio.sleep(0.05)
+        stop.set()
+
+    assert Counter(scope.run_id for scope in platform.scopes) == Counter(key.id for key in keys)
+    async with database.transaction() as connection:
+        found = (await connection.execute(select(tables.runs))).all()
+    assert {(row.trigger, row.outcome) for row in found} == {("manual", "passed")}
+    assert platform.things == []
+
+
+async def asked(database: Database, subject: Probe) -> list[RunKey]:
+    """Three runs that somebody asked for."""
+    async with database.transaction() as connection:
+        now = await runs.now(connection)
+        keys = [RunKey(subject.name, "default", now + timedelta(seconds=n), Trigger.MANUAL) for n in range(3)]
+        for key in keys:
+            await runs.ask(connection, key, within=timedelta(minutes=1))
+    return keys
+
+
+async def ended(database: Database) -> int:
+    """How many runs have ended."""
+    async with database.transaction() as connection:
+        outcomes = await connection.scalars(select(tables.runs.c.outcome))
+        return sum(outcome is not None for outcome in outcomes)
+
+
 async def test_a_first_failure_is_confirmed_once_and_the_next_is_not(database: Database) -> None:
     async def fails(ctx: Context) -> None:
         raise PlatformError("shut")
