@@ -105,7 +105,11 @@ async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     status = HTTPStatus(error.status_code)
     told = error.detail if error.detail != status.phrase else _in_words(request, status)
-    return await _answer(request, status, told, error.headers or {})
+    headers = dict(error.headers or {})
+    if status is HTTPStatus.METHOD_NOT_ALLOWED and (operations := _operations(request)):
+        # The framework names the methods of the first route it finds, which need not be all.
+        headers["Allow"] = ", ".join(sorted(method.upper() for method in operations))
+    return await _answer(request, status, told, headers)
 
 
 async def _unexpected(request: Request, _error: Exception) -> Response:
@@ -157,17 +161,24 @@ def _bad_parameter(request: Request, item: Mapping[str, Any]) -> BadParameter:
         place = place[:1]  # which of several values was wrong, its own text says
     message = str(item["msg"]).removeprefix("Value error, ")
     if item["type"] == "extra_forbidden":
-        message = f"there is no such parameter; allowed are {', '.join(_parameters(request))}"
+        parameters = f"parameter; allowed are {', '.join(_parameters(request))}"
+        message = f"there is no such {parameters if where == 'query' else 'field'}"
     return BadParameter(parameter=".".join(place) or "query", detail=message)
 
 
 def _parameters(request: Request) -> list[str]:
     """The query parameters that what was asked takes, as its documentation has them."""
+    described = _operations(request).get(request.method.lower(), {}).get("parameters", [])
+    return [parameter["name"] for parameter in described if parameter["in"] == "query"]
+
+
+def _operations(request: Request) -> dict[str, Any]:
+    """What is documented of the path that was asked for, by method in small letters."""
     for path, operations in request.app.openapi()["paths"].items():
         if re.fullmatch(_PLACEHOLDER.sub("[^/]+", path), request.url.path):
-            described = operations.get("get", {}).get("parameters", [])
-            return [parameter["name"] for parameter in described if parameter["in"] == "query"]
-    return []
+            found: dict[str, Any] = operations
+            return found
+    return {}
 
 
 def _in_words(request: Request, status: HTTPStatus) -> str:

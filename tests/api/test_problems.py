@@ -7,7 +7,10 @@ from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient, Response
 
 from api.problems import LONGEST, Problem
+from synthetics.access import Access
+from synthetics.clock import SystemClock
 from synthetics.errors import StoreError
+from synthetics.model.token import Scope
 from synthetics.queries import Reads
 from synthetics.store.engine import Database
 from tests.support.runs import a_probe, publish
@@ -47,13 +50,30 @@ async def test_names_are_found_with_hyphens_and_in_any_case(client: AsyncClient,
     assert answer.json()["probe"]["name"] == "open_document"
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
-async def test_nothing_acts_yet(client: AsyncClient, method: str) -> None:
-    answer = await client.request(method, "/api/v1/probes/open_document/runs")
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
+@pytest.mark.parametrize(
+    ("path", "allowed"), [("/api/v1/probes/open_document/runs", "GET, POST"), ("/api/v1/status", "GET")]
+)
+async def test_other_methods_are_told_which_there_are(
+    client: AsyncClient, method: str, path: str, allowed: str
+) -> None:
+    answer = await client.request(method, path)
 
-    told = problem(answer, 405)
-    assert told.detail == f"{method} is not possible at /api/v1/probes/open_document/runs"
-    assert answer.headers["allow"] == "GET"
+    assert problem(answer, 405).detail == f"{method} is not possible at {path}"
+    assert answer.headers["allow"] == allowed
+
+
+async def test_a_field_that_there_is_not_is_named(client: AsyncClient, store: Database) -> None:
+    _, secret = await Access(store, SystemClock()).create("robot", (Scope.ACT,), lasts=None)
+    told = problem(
+        await client.post(
+            "/api/v1/probes/open_document/runs",
+            json={"place": "east"},
+            headers={"Authorization": f"Bearer {secret}"},
+        ),
+        422,
+    )
+    assert [(error.parameter, error.detail) for error in told.errors] == [("place", "there is no such field")]
 
 
 @pytest.mark.parametrize(
