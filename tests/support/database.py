@@ -14,6 +14,7 @@ from synthetics.store import migrating, partitions
 from synthetics.store.cluster import Cluster
 from synthetics.store.embedded import EmbeddedPostgres
 from synthetics.store.engine import Database
+from tests.support.runs import cover_now
 
 _numbers = count(1)
 
@@ -49,6 +50,7 @@ def migrated_template(postgres: Cluster) -> str:
 async def _make_partitions(url: str) -> None:
     database = Database(url, pool_size=1)
     await partitions.make_ahead(database, SystemClock().now())
+    await cover_now(database)
     await database.close()
 
 
