@@ -58,7 +58,9 @@ def ended(process: subprocess.Popen[str], place: Path, after: float) -> Interrup
     return Interrupted(process.returncode, complaints, after)
 
 
-@pytest.mark.parametrize("arguments", [("run", "cold-start"), DEMO], ids=["run", "demo"])
+@pytest.mark.parametrize(
+    "arguments", [("run", "cold-start"), pytest.param(DEMO, marks=pytest.mark.long)], ids=["run", "demo"]
+)
 def test_ctrl_c_at_any_moment_leaves_nothing(
     tmp_path: Path, platform: RunningSandbox, arguments: tuple[str, ...]
 ) -> None:

@@ -13,6 +13,7 @@ from tests.support.monitor import Watch, failed, found, left_behind
 from tests.support.sandbox import RunningSandbox
 
 
+@pytest.mark.long
 async def test_the_load_balancers_default_answer_is_no_preview(
     platform: RunningSandbox, watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:

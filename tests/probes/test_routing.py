@@ -25,7 +25,10 @@ PARAMETERS: dict[str, dict[str, object]] = {"aws-slow": {"amount": 10.0, "times"
         (alb_routing, "unknown-session-served", {"AR-08"}, "wanted one of [404, 502, 503], got 200", {}),
         (alb_routing, "unknown-session-served", {"AR-08"}, "wanted one of [404], got 200", THROUGH_ROUTER),
         (alb_routing, "malformed-breaks", {"AR-09"}, "/session/../../etc/passwd: 500", {}),
-        (alb_routing, "router-slow", {"AR-10"}, "the slowest answer (session): wanted under 4 s", {}),
+        pytest.param(
+            *(alb_routing, "router-slow", {"AR-10"}, "the slowest answer (session): wanted under 4 s", {}),
+            marks=pytest.mark.long,
+        ),
         (alb_routing, "api-health-broken", {"AR-11"}, "API's health path: wanted one of [200], got 500", {}),
         (alb_routing, "hermes-unhealthy", {"AR-12"}, "sqs_connectivity: no answer within 5000 ms", {}),
         (alb_routing, "alb-502-bursts", {"AR-12"}, "Hermes is away", {}),

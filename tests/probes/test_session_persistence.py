@@ -12,7 +12,15 @@ from tests.support.sandbox import RunningSandbox
 @pytest.mark.parametrize(
     ("fault", "cases", "case", "says"),
     [
-        ("history-lost", {"SP-02", "SP-06"}, "SP-02", "no longer in any branch's history: wanted nothing, got"),
+        pytest.param(
+            *(
+                "history-lost",
+                {"SP-02", "SP-06"},
+                "SP-02",
+                "no longer in any branch's history: wanted nothing",
+            ),
+            marks=pytest.mark.long,
+        ),
         ("row-state-lost", {"SP-03"}, "SP-03", "clientId of the session: wanted 'syn-"),
     ],
 )

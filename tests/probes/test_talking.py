@@ -76,6 +76,7 @@ async def test_a_fault_is_caught_by_its_case(broken: Broken, talkative: RunningS
     assert left_behind(talkative, run.tag) == []
 
 
+@pytest.mark.long
 async def test_a_command_that_ends_before_it_is_interrupted_says_nothing_of_interrupts(
     talkative: RunningSandbox, watch: Watch
 ) -> None:

@@ -1,0 +1,1 @@
+"""Boards for Grafana, written from Python with Grafana's own SDK: `python -m deploy.grafana`."""
