@@ -8,6 +8,7 @@ from api.rendering import STATIC, rendered
 from synthetics.model.check import CheckOutcome
 from synthetics.model.run import Outcome, Run
 from synthetics.model.timing import ZERO
+from synthetics.regression.comparing import Compared
 
 _WORST_FIRST = (Outcome.FAILED, Outcome.BROKEN, Outcome.INTERRUPTED, Outcome.MISSED)
 
@@ -25,11 +26,12 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What the page tells: `promises` by case, and the order of phases by timing."""
+    """What the page tells: `promises` by case, the order of phases by timing, and what was compared."""
 
     runs: Sequence[Run]
     promises: Mapping[str, str]
     phase_order: Mapping[str, Sequence[str]]
+    compared: Sequence[Compared] = ()
 
     @property
     def passed(self) -> int:
@@ -40,6 +42,11 @@ class Report:
         """The worst way in which a run ended."""
         ended = {run.outcome for run in self.runs}
         return next((outcome for outcome in _WORST_FIRST if outcome in ended), Outcome.PASSED)
+
+    @property
+    def slower(self) -> list[Compared]:
+        """What takes longer than before."""
+        return [one for one in self.compared if one.comparison.slower]
 
     @property
     def took(self) -> timedelta:

@@ -41,10 +41,11 @@ from synthetics.model.timing import ZERO
 from synthetics.queries import Reads
 from synthetics.queries.readiness import Readiness
 from synthetics.queries.values import RunSummary
+from synthetics.regression.comparing import Compared
 from synthetics.running.stalls import LoopWatch, settle
 from synthetics.running.sweep import Sweep, SweepReport
 from synthetics.scheduling.catalogue import Scheduled, scheduled
-from synthetics.scheduling.worker import Surroundings, working
+from synthetics.scheduling.worker import Surroundings, Worker, working
 from synthetics.settings import Settings
 from synthetics.store import catalogue, migrating, partitions
 from synthetics.store.embedded import EmbeddedPostgres
@@ -153,8 +154,10 @@ async def serve(configuration: Configuration, role: str) -> None:
         await worker.run_schedule(configuration.plan, stop)
 
 
-async def run_probes(configuration: Configuration, names: Sequence[str], progress: Progress) -> list[Run]:
-    """Run these probes once, now, one beside the other where they allow it; every run is recorded.
+async def run_probes(
+    configuration: Configuration, names: Sequence[str], progress: Progress, *, times: int = 1
+) -> list[Run]:
+    """Run these probes now, one beside the other where they allow it, so many times; every run is recorded.
 
     Cancelling stops the runs; what they made is removed before this returns.
     """
@@ -172,22 +175,33 @@ async def run_probes(configuration: Configuration, names: Sequence[str], progres
         judge = Judge(Docket(Routing.of(settings)), version=__version__)
         given = _surroundings(settings, database, platform, stalls, metrics, clock, _spool(settings), judge)
         async with working(given, progress=progress) as worker:
-            running = asyncio.gather(*(worker.run_now(probe) for probe in wanted))
+            stopped = asyncio.Event()
+            running = asyncio.create_task(_rounds(worker, wanted, times, stopped), name="rounds")
             try:
-                runs = await asyncio.shield(running)
+                return await asyncio.shield(running)
             except asyncio.CancelledError:
+                stopped.set()
                 worker.interrupt("stopped by hand")
                 await asyncio.wait({running})
                 raise
-    return [run for run in runs if run is not None]
 
 
-def report(runs: Sequence[Run], probes: Sequence[Probe]) -> str:
-    """These runs of these probes as one page."""
+async def _rounds(worker: Worker, probes: Sequence[Probe], times: int, stopped: asyncio.Event) -> list[Run]:
+    """One round after the other, the probes of a round side by side."""
+    runs: list[Run] = []
+    for _ in range(times):
+        if not stopped.is_set():
+            ended = await asyncio.gather(*(worker.run_now(probe) for probe in probes))
+            runs += [run for run in ended if run is not None]
+    return runs
+
+
+def report(runs: Sequence[Run], probes: Sequence[Probe], compared: Sequence[Compared] = ()) -> str:
+    """These runs of these probes as one page, and how their timings compare."""
     specs = [probe.spec for probe in probes]
     promises = {case.id: case.promise for spec in specs for case in spec.cases}
     phases = {timing.name: timing.phases for spec in specs for timing in spec.timings}
-    return report_page(Report(runs, promises, phases), SystemClock().now())
+    return report_page(Report(runs, promises, phases, compared), SystemClock().now())
 
 
 async def check(configuration: Configuration) -> list[Finding]:

@@ -5,15 +5,19 @@ from typing import TYPE_CHECKING
 
 from synthetics.model.check import Check, CheckOutcome
 from synthetics.model.run import Outcome, Run
+from synthetics.regression.comparing import Compared
 from synthetics.words import printable
 
 if TYPE_CHECKING:
     from junitparser import JUnitXml, TestCase, TestSuite
 
 
-def junit_document(runs: Sequence[Run], promises: Mapping[str, str]) -> "JUnitXml":
+def junit_document(
+    runs: Sequence[Run], promises: Mapping[str, str], compared: Sequence[Compared] = ()
+) -> "JUnitXml":
     """The document. What is degraded passes, with its reason as output: within what is tolerated is no failure.
 
+    What was compared with earlier runs is a suite of its own, a test for each timing.
     A run that ended badly without a case of its own to say so has one more test, which carries its name.
     """
     from junitparser import JUnitXml  # only where a report is written
@@ -21,6 +25,8 @@ def junit_document(runs: Sequence[Run], promises: Mapping[str, str]) -> "JUnitXm
     document = JUnitXml(name="synthetics")
     for run in runs:
         document.add_testsuite(_suite(run, promises))
+    if compared:
+        document.add_testsuite(_comparison(compared))
     return document
 
 
@@ -40,6 +46,21 @@ def _suite(run: Run, promises: Mapping[str, str]) -> "TestSuite":
     if run.outcome is not Outcome.PASSED and not any(_failed(check) for check in run.checks):
         suite.add_testcase(_run_itself(run))
     suite.time = run.took.total_seconds()  # cases do not share it out: they overlap
+    return suite
+
+
+def _comparison(compared: Sequence[Compared]) -> "TestSuite":
+    from junitparser import Failure, Skipped, TestCase, TestSuite  # see above
+
+    suite = TestSuite("comparison")
+    for one in compared:
+        case = TestCase(f"{one.of} is not slower than before", classname="comparison")
+        case.system_out = one.sentence
+        if one.comparison.slower:
+            case.result = [Failure(one.sentence, "Slower")]
+        elif not one.comparison.can_tell:
+            case.result = [Skipped("too few runs to tell")]
+        suite.add_testcase(case)
     return suite
 
 
