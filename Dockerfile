@@ -1,4 +1,4 @@
-# Three stages: build the wheel, install it beside what the lock pins, and carry only the result.
+# Build the wheel, install it beside what the lock pins, and carry only the result.
 ARG BASE=python:3.11-slim-bookworm
 
 FROM ${BASE} AS build
@@ -8,6 +8,16 @@ COPY requirements.lock ./
 RUN pip install --no-cache-dir --require-hashes -r requirements.lock
 COPY . .
 RUN pip wheel --no-deps --no-build-isolation --wheel-dir /dist .
+
+# For deploy/compose: the service and a sandbox platform for it to watch.
+FROM build AS sandbox
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends git \
+    && rm -rf /var/lib/apt/lists/* \
+    && pip install --no-cache-dir --no-deps --no-index /dist/*.whl
+WORKDIR /var/lib/synthetics
+ENTRYPOINT ["synthetics"]
+CMD ["demo"]
 
 FROM ${BASE} AS install
 RUN python -m venv /opt/synthetics
