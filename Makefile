@@ -40,6 +40,7 @@ format: $(READY) ## Put the code into its form
 
 docs: $(READY) ## The pages that are written from the code
 	$(BIN)/python -m synthetics.commands.docs
+	$(BIN)/python -m deploy.grafana
 
 lock: $(READY) ## Pin every dependency again, with hashes (needs an index)
 	$(BIN)/pip install --quiet '$(UV)'

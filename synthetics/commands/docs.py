@@ -1,4 +1,4 @@
-"""`python -m synthetics.commands.docs`: writes docs/configuring.md from the settings themselves."""
+"""`python -m synthetics.commands.docs`: writes the pages about settings and metrics from the code itself."""
 
 import sys
 from collections.abc import Iterable, Sequence
@@ -7,10 +7,12 @@ from enum import Enum
 from pathlib import Path
 
 import probes
+from synthetics.commands.markdown import table
+from synthetics.commands.metrics_page import metrics_page
 from synthetics.settings import PREFIX, Settings
 from synthetics.sources import Entry, entries
 
-FILE = Path("docs/configuring.md")
+SETTINGS_FILE, METRICS_FILE = Path("docs/configuring.md"), Path("docs/metrics.md")
 
 _HEAD = """\
 # Configuring
@@ -55,12 +57,6 @@ def configuring() -> str:
     return f"{_HEAD}\n{own}{_PLATFORM}\n{words}\n\n{theirs}"
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table."""
-    lines = [columns, ["---"] * len(columns), *rows]
-    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
-
-
 def _own_rows(listed: Iterable[Entry]) -> Iterable[Sequence[str]]:
     for entry in listed:
         yield (
@@ -92,4 +88,5 @@ def _default(entry: Entry) -> str:
 
 
 if __name__ == "__main__":
-    FILE.write_text(configuring(), encoding="utf-8")
+    SETTINGS_FILE.write_text(configuring(), encoding="utf-8")
+    METRICS_FILE.write_text(metrics_page(), encoding="utf-8")

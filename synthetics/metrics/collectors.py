@@ -138,8 +138,8 @@ class Metrics:
             ["notifier", "outcome"],
             registry=registry,
         )
-        build = Info("synthetics_build", "What is running.", registry=registry)
-        build.info({"version": __version__, "python": platform.python_version()})
+        self._build = Info("synthetics_build", "What is running.", registry=registry)
+        self._build.info({"version": __version__, "python": platform.python_version()})
         self._show(specs)
         for notifier in notifiers:
             for outcome in ("delivered", "retried", "given_up"):
