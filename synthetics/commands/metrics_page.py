@@ -17,10 +17,10 @@ _HEAD = """\
 <!-- Written by `python -m synthetics.commands.docs`; change the metrics' own words instead. -->
 
 Every process answers `/metrics`, in the format that is asked for; OpenMetrics has the run and the trace of a
-value as its exemplar. Names are public: rules and boards rely on them ([Prometheus and Grafana](prometheus.md)).
-Labels come from the catalogue and from closed sets alone, so that the number of series is known beforehand; what
-the catalogue names is there from the start, at zero. Durations are in seconds. Beside these, `process_*` and
-`python_*` tell of the process itself.
+value as its exemplar. Names are public: rules and boards rely on them ([how](prometheus.md)). Labels come from the
+catalogue and from closed sets alone, so that the number of series is known beforehand; what the catalogue names is
+there from the start, at zero. Durations are in seconds. Beside these, `process_*` and `python_*` tell of the process
+itself.
 
 ## Counted by each process
 
@@ -30,8 +30,8 @@ Add them up over processes.
 _STATES = """
 ## Told alike by every process
 
-They come from the database: take the largest over processes, never the sum. While it is away they are absent, but
-for `synthetics_store_up`.
+They come from the database: take the largest over processes, never the sum. While it is away they are absent,
+but for `synthetics_store_up`.
 
 """
 _COLUMNS = ("metric", "kind", "labels", "what")
