@@ -17,10 +17,10 @@ _HEAD = """\
 <!-- Written by `python -m synthetics.commands.docs`; change the metrics' own words instead. -->
 
 Every process answers `/metrics`, in the format that is asked for; OpenMetrics has the run and the trace of a
-value as its exemplar. Names are public: rules and boards rely on them ([how](prometheus.md)). Labels come from the
-catalogue and from closed sets alone, so that the number of series is known beforehand; what the catalogue names is
-there from the start, at zero. Durations are in seconds. Beside these, `process_*` and `python_*` tell of the process
-itself.
+value as its exemplar. Names are public: rules and boards rely on them ([how](prometheus.md)). Labels come
+from the catalogue and from closed sets alone, so that the number of series is known beforehand; what the
+catalogue names is there from the start, at zero. Durations are in seconds. Beside these, `process_*` and
+`python_*` tell of the process itself.
 
 ## Counted by each process
 
