@@ -36,8 +36,18 @@ def document(app: FastAPI) -> dict[str, Any]:
         schemas["Problem"] = problem
         schemas["BadParameter"] = BadParameter.model_json_schema(ref_template=_REF)
         _answer_problems(made)
+        _without_newer_words(made)
         app.openapi_schema = made
     return app.openapi_schema
+
+
+def _without_newer_words(made: dict[str, Any]) -> None:
+    """`itemSchema`, which FastAPI gives to streams, is a word of OpenAPI 3.2; this document is of 3.1."""
+    for path in made["paths"].values():
+        for operation in path.values():
+            for answer in operation["responses"].values():
+                for content in answer.get("content", {}).values():
+                    content.pop("itemSchema", None)
 
 
 def _answer_problems(made: dict[str, Any]) -> None:

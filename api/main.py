@@ -7,13 +7,27 @@ from fastapi import Depends, FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.staticfiles import StaticFiles
 
-from api import operations, pages
+from api import badges, operations, pages
 from api.access import Pace, may_read
 from api.documentation import DESCRIPTION, document
-from api.middleware import BoundedBodies, CommonHeaders, HeadIsGet
+from api.live import Live
+from api.middleware import BoundedBodies, CommonHeaders, Etags, HeadIsGet
 from api.problems import answer_problems, responses
 from api.rendering import STATIC
-from api.routes import acting, costs, incidents, maintenance, probes, runs, slo, slowness, status, timings
+from api.routes import (
+    acting,
+    costs,
+    events,
+    incidents,
+    maintenance,
+    probes,
+    resources,
+    runs,
+    slo,
+    slowness,
+    status,
+    timings,
+)
 from synthetics.access import Access
 from synthetics.alerting.acting import Acts
 from synthetics.clock import Clock
@@ -50,19 +64,23 @@ def create_app(
     app.state.access = access
     app.state.acts = acts
     app.state.pace = Pace(clock)
+    app.state.live = Live(reads.live.newest, clock)
     app.state.public_reading = public_reading
     app.state.readiness = readiness
     app.state.exporter = exporter
     app.state.clock = clock
     app.state.role = role
     reading = [Depends(may_read)]
-    for part in (status, probes, runs, timings, slowness, slo, incidents, maintenance, costs):
+    parts = (status, probes, runs, timings, slowness, slo, incidents, maintenance, costs, resources, events)
+    for part in parts:
         app.include_router(part.router, prefix=PREFIX, dependencies=reading, responses=responses(401, 403))
     for acts_here in (acting.router, maintenance.acting, probes.acting):
         app.include_router(acts_here, prefix=PREFIX)
     app.include_router(operations.router)
+    app.include_router(badges.router)
     app.include_router(pages.router, include_in_schema=False, dependencies=reading)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.add_middleware(Etags)
     app.add_middleware(BoundedBodies)
     app.add_middleware(GZipMiddleware, minimum_size=_WORTH_COMPRESSING_BYTES)
     app.add_middleware(HeadIsGet)

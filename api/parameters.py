@@ -90,6 +90,13 @@ class RunsQuery(_Parameters):
     location: str | None = Field(None, max_length=40, pattern=_NO_NUL, description="Only from this location.")
 
 
+class ListQuery(_Parameters):
+    """How many at a time."""
+
+    limit: int = Field(50, ge=1, le=MOST_RUNS, description="How many a page has at most.")
+    cursor: CursorText | None = Field(None, description="From the `next` of the page before.")
+
+
 class IncidentsQuery(_Parameters):
     """Which incidents, and how many at a time."""
 

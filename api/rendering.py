@@ -56,7 +56,8 @@ async def render_page(
 ) -> HTMLResponse:
     """The page that `template` makes of `values`."""
     now = request.app.state.clock.now()
-    html = await asyncio.to_thread(rendered, template, now, **values)
+    here = f"{request.url.path}?{request.url.query}".removesuffix("?")
+    html = await asyncio.to_thread(rendered, template, now, here=here, **values)
     return HTMLResponse(html, code, headers=dict(headers or {}))
 
 

@@ -40,6 +40,7 @@ async def serving(app: FastAPI, *, host: str, port: int) -> AsyncIterator[str]:
         shown = f"[{host}]" if ":" in host else host
         yield f"http://{shown}:{bound.getsockname()[1]}"
     finally:
+        app.state.live.close()  # who listens would listen for as long as the server lets them
         server.should_exit = True
         await running
         bound.close()

@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from api.models.incidents import IncidentDetailOut, IncidentsOut
+from api.paging import link_to_next
 from api.parameters import FromReads, IncidentsQuery
 from api.problems import responses
 
@@ -24,12 +25,8 @@ async def read_incidents(
     page = await reads.incidents.page(
         limit=query.limit, cursor=query.cursor, is_open=query.open, probe=query.probe, rule=query.rule
     )
-    following = None
-    if page.next is not None:
-        path = request.app.url_path_for("read_incidents")
-        following = f"{path}?{request.url.include_query_params(cursor=page.next).query}"
-        response.headers["Link"] = f'<{following}>; rel="next"'
-    return IncidentsOut.of(page, following)
+    path = request.app.url_path_for("read_incidents")
+    return IncidentsOut.of(page, link_to_next(request, response, path, page.next))
 
 
 @router.get("/{incident_id}", summary="One incident", responses=responses(404, 422, 503))

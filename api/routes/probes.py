@@ -9,6 +9,7 @@ from fastapi import APIRouter, Body, Query, Request, Response
 from api.access import Actor
 from api.models.probes import CoverageOut, ProbeDetailOut, ProbeOut, ProbesOut, ProbeStatusOut
 from api.models.runs import RunAskedOut, RunIn, RunsOut
+from api.paging import link_to_next
 from api.parameters import FromReads, ProbeName, RunsQuery
 from api.problems import responses
 
@@ -51,13 +52,9 @@ async def read_runs(
     page = await reads.history.runs(
         name, limit=query.limit, cursor=query.cursor, outcomes=query.outcome, location=query.location
     )
-    following = None
-    if page.next is not None:
-        # The path with the probe's own name: what was typed need not be fit for a header.
-        path = request.app.url_path_for("read_runs", name=quote(page.runs[0].probe))
-        following = f"{path}?{request.url.include_query_params(cursor=page.next).query}"
-        response.headers["Link"] = f'<{following}>; rel="next"'
-    return RunsOut.of(page, following)
+    # The path with the probe's own name: what was typed need not be fit for a header.
+    path = request.app.url_path_for("read_runs", name=quote(page.runs[0].probe if page.runs else name))
+    return RunsOut.of(page, link_to_next(request, response, path, page.next))
 
 
 @acting.post(

@@ -9,7 +9,9 @@ from synthetics.queries.costs import Costs
 from synthetics.queries.coverage import Coverages
 from synthetics.queries.history import History
 from synthetics.queries.incidents import Incidents
+from synthetics.queries.live import Live
 from synthetics.queries.maintenance import Maintenances
+from synthetics.queries.resources import Resources
 from synthetics.queries.slowness import Slowness
 from synthetics.queries.status import Status
 from synthetics.queries.timings import Timings
@@ -30,6 +32,8 @@ class Reads:
     costs: Costs
     slowness: Slowness
     budgets: Budgets
+    resources: Resources
+    live: Live
 
     @classmethod
     def of(cls, database: Database, clock: Clock) -> "Reads":
@@ -44,4 +48,6 @@ class Reads:
             costs=Costs(database, clock),
             slowness=Slowness(database),
             budgets=Budgets(database, clock),
+            resources=Resources(database),
+            live=Live(database),
         )

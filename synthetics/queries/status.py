@@ -60,7 +60,7 @@ class Status:
         self, connection: AsyncConnection, probes: Sequence[CatalogueProbe]
     ) -> tuple[ProbeStatus, ...]:
         names = [probe.name for probe in probes]
-        recent = await _recent(connection, names)
+        recent = await newest_runs(connection, names, limit=RECENT)
         successes = await _last_successes(connection, names)
         now = self._clock.now()
         return tuple(_status(probe, recent[probe.name], successes.get(probe.name), now) for probe in probes)
@@ -160,14 +160,16 @@ def _newest_telling(recent: Sequence[RunSummary]) -> RunSummary | None:
     return next((run for run in recent if run.outcome in TELLING), None)
 
 
-async def _recent(connection: AsyncConnection, names: Sequence[str]) -> dict[str, list[RunSummary]]:
+async def newest_runs(
+    connection: AsyncConnection, names: Sequence[str], *, limit: int
+) -> dict[str, list[RunSummary]]:
     """The newest runs of each probe, those in flight included, newest first."""
     runs, probes = tables.runs, tables.probes
     newest = (
         select(*SUMMARY)
         .where(runs.c.probe == probes.c.name)
         .order_by(runs.c.tick.desc(), runs.c.attempt.desc(), runs.c.id.desc())
-        .limit(RECENT)
+        .limit(limit)
         .lateral("newest")
     )
     chosen = (

@@ -73,7 +73,7 @@ async def of_run(connection: AsyncConnection, run_id: UUID) -> list[Resource]:
     found = await connection.execute(
         select(resources).where(resources.c.run_id == run_id).order_by(resources.c.intended, resources.c.id)
     )
-    return [_resource(row) for row in found]
+    return [resource(row) for row in found]
 
 
 async def open_of_ended_runs(
@@ -101,10 +101,11 @@ async def open_of_ended_runs(
         .where(is_open, resources.c.run_id.in_(chosen))
         .order_by(resources.c.intended, resources.c.id)
     )
-    return [_resource(row) for row in found]
+    return [resource(row) for row in found]
 
 
-def _resource(row: Row[Any]) -> Resource:
+def resource(row: Row[Any]) -> Resource:
+    """The entry that a row of `resources` tells of."""
     return Resource(
         id=row.id,
         run_id=row.run_id,

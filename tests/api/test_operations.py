@@ -158,7 +158,8 @@ async def test_every_answer_carries_the_headers_that_keep_pages_safe(
         headers = (await client.get(path)).headers
         assert headers["x-content-type-options"] == "nosniff", path
         assert "default-src 'none'" in headers["content-security-policy"], path
-        assert "script-src" not in headers["content-security-policy"], path
+        assert "script-src 'self';" in headers["content-security-policy"], path
+        assert "unsafe" not in headers["content-security-policy"], path
 
 
 async def test_long_answers_are_compressed_for_those_who_can_read_that(

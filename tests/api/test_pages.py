@@ -22,6 +22,7 @@ class Page(HTMLParser):
         super().__init__()
         self.text = ""
         self.links: list[str] = []
+        self.scripts: list[str] = []
         self.tags: list[str] = []
         self.attributes: set[str] = set()
         self._open: list[str] = []
@@ -33,6 +34,7 @@ class Page(HTMLParser):
         self.tags.append(tag)
         self.attributes |= {name for name, _ in attrs}
         self.links += [value for name, value in attrs if name == "href" and value]
+        self.scripts += [value for name, value in attrs if tag == "script" and name == "src" and value]
         if tag not in self.VOID:
             self._open.append(tag)
 
@@ -56,7 +58,8 @@ async def page(client: AsyncClient, path: str) -> Page:
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     shown = Page(answer.text)
-    assert "script" not in shown.tags
+    assert shown.tags.count("script") == len(shown.scripts), "none is written into the page itself"
+    assert all(source.startswith("/static/vendor/") for source in shown.scripts)
     assert not [name for name in shown.attributes if name.startswith("on") or name == "style"]
     return shown
 
