@@ -7,14 +7,15 @@ from typing import Annotated
 from fastapi import APIRouter, FastAPI, Query, Request
 from fastapi.responses import HTMLResponse
 
-from api.parameters import FromReads, PageQuery, ProbeName
+from api.parameters import SPANS, FromReads, PageQuery, ProbeName, ProbePageQuery
 from api.rendering import render_page
 from api.routes.incidents import IncidentId
 from api.routes.runs import RunId
 from api.slowness_chart import slowness_chart
 from synthetics.alerting.messages import details
 from synthetics.model.timing import ZERO
-from synthetics.queries import budgets
+from synthetics.queries import Reads, budgets
+from synthetics.queries.slowness import Pace
 from synthetics.queries.timings import Span
 
 router = APIRouter(default_response_class=HTMLResponse)
@@ -40,11 +41,18 @@ async def status_page(reads: FromReads, request: Request) -> HTMLResponse:
         explained=Counter(one.folded_under for one in incidents if one.folded_under is not None),
         catalogue=catalogue,
         latest=latest,
+        paces=await _paces(reads),
         longest={
             name: max((value.timing.took for value in latest if value.probe == name), default=ZERO)
             for name in catalogue
         },
     )
+
+
+async def _paces(reads: Reads) -> dict[tuple[str, str, str], Pace]:
+    """What is usual for each timing; of several locations the one where it takes longest."""
+    by_usual = sorted(await reads.slowness.paces(), key=lambda pace: pace.usual or ZERO)
+    return {(pace.probe, pace.timing, pace.path): pace for pace in by_usual}
 
 
 @router.get("/incidents")
@@ -87,9 +95,9 @@ async def docs_page(request: Request) -> HTMLResponse:
 
 @router.get("/probes/{name}")
 async def probe_page(
-    name: ProbeName, reads: FromReads, request: Request, query: Annotated[PageQuery, Query()]
+    name: ProbeName, reads: FromReads, request: Request, query: Annotated[ProbePageQuery, Query()]
 ) -> HTMLResponse:
-    """A probe: its promise, its last day's timings, its runs."""
+    """A probe: its promise, its timings over a span, its cases over its newest runs, its runs."""
     probe = await reads.catalogue.probe(name)
     now = request.app.state.clock.now()
     due_until = now - probe.timeout
@@ -100,9 +108,12 @@ async def probe_page(
         status=await reads.status.probe(probe.name),
         coverage=await reads.coverage.probe(probe.name, since=due_until - _DAY, until=due_until),
         histories=[
-            await reads.timings.history(timing.name, Span(now - _DAY, now), probe=probe.name)
+            await reads.timings.history(timing.name, Span(now - SPANS[query.span], now), probe=probe.name)
             for timing in probe.timings
         ],
+        cases=await reads.history.cases(probe.name),
+        span=query.span,
+        spans=tuple(SPANS),
         page=await reads.history.runs(probe.name, limit=_RUNS_ON_A_PAGE, cursor=query.cursor),
         first_page=query.cursor is None,
     )

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import Depends, Path, Query, Request
 from fastapi.exceptions import RequestValidationError
@@ -17,6 +17,8 @@ from synthetics.queries.timings import MOST_BUCKETS, Span
 
 MOST_RUNS = 200
 _LONGEST_SPAN = timedelta(days=366)
+#: What the page of a probe can show at once.
+SPANS: Final = {"24h": timedelta(days=1)} | {f"{days}d": timedelta(days=days) for days in (7, 30, 90)}
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 #: PostgreSQL has no text with a NUL in it.
@@ -113,6 +115,12 @@ class PageQuery(BaseModel):
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
 
     cursor: CursorText | None = None
+
+
+class ProbePageQuery(PageQuery):
+    """And over which span timings are shown."""
+
+    span: Literal["24h", "7d", "30d", "90d"] = "24h"
 
 
 class TimingsQuery(_Parameters):

@@ -13,11 +13,11 @@ from synthetics.errors import NotFound
 from synthetics.model.check import Check, CheckOutcome
 from synthetics.model.cost import Cost
 from synthetics.model.resource import ResourceState
-from synthetics.model.run import Outcome, StepOutcome, StepResult
+from synthetics.model.run import TELLING, Outcome, StepOutcome, StepResult
 from synthetics.model.timing import Phase, Timing
 from synthetics.queries import catalogue
 from synthetics.queries.reading import SUMMARY, optional, reading, summary
-from synthetics.queries.values import LedgerEntry, Page, RunDetail, RunSummary
+from synthetics.queries.values import CaseMatrix, LedgerEntry, Page, RunDetail, RunSummary
 from synthetics.store import tables
 from synthetics.store.engine import Database
 
@@ -91,6 +91,27 @@ class History:
             found = [summary(row) for row in (await connection.execute(chosen)).mappings()]
         shown, more = found[:limit], len(found) > limit
         return Page(tuple(shown), Cursor(shown[-1].tick, shown[-1].id).text if more else None)
+
+    async def cases(self, probe: str, *, limit: int = 24) -> CaseMatrix:
+        """How each case came out in the newest runs that tell, oldest first. Raises NotFound."""
+        runs, checks = tables.runs, tables.checks
+        async with reading(self._database) as connection:
+            name = (await catalogue.one(connection, probe)).name
+            newest = (
+                select(*SUMMARY)
+                .where(runs.c.probe == name, runs.c.outcome.in_(sorted(TELLING)))
+                .order_by(runs.c.tick.desc(), runs.c.attempt.desc(), runs.c.id.desc())
+                .limit(limit)
+            )
+            found = [summary(row) for row in (await connection.execute(newest)).mappings()][::-1]
+            rows: dict[str, dict[UUID, CheckOutcome]] = {}
+            if found:
+                chosen = select(checks.c.case, checks.c.run_id, checks.c.outcome).where(
+                    tuple_(checks.c.run_id, checks.c.tick).in_([(run.id, run.tick) for run in found])
+                )
+                for row in await connection.execute(chosen):
+                    rows.setdefault(row.case, {})[row.run_id] = CheckOutcome(row.outcome)
+        return CaseMatrix(tuple(found), rows)
 
     async def run(self, run_id: UUID) -> RunDetail:
         """One run in full. Raises NotFound."""

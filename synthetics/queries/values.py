@@ -116,6 +116,14 @@ class LedgerEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class CaseMatrix:
+    """How each case (by its id) came out in each of some runs (by their ids), oldest run first."""
+
+    runs: tuple[RunSummary, ...]
+    rows: Mapping[str, Mapping[UUID, CheckOutcome]]
+
+
+@dataclass(frozen=True, slots=True)
 class RunDetail:
     """A run in full."""
 

@@ -183,3 +183,21 @@ async def test_a_probe_that_is_not_scheduled_here_takes_no_room(client: AsyncCli
 
     assert page.count('<article class="card"') == 1
     assert re.search(r'Not scheduled here:\s+<a href="/probes/beta">beta</a>', page)
+
+
+async def test_the_page_of_a_probe_has_its_cases_run_by_run_and_a_span_to_choose(
+    client: AsyncClient, store: Database
+) -> None:
+    failed = a_run(tick(1), Outcome.FAILED, timings=[a_timing(4.2)])
+    await record(store, failed, a_run(tick(2)), a_run(tick(3), Outcome.MISSED))
+
+    answer = await client.get("/probes/open_document?span=30d")
+    cells = re.findall(r'class="cell (\w+)" href="/runs/([0-9a-f-]+)" title="OD-01', answer.text)
+
+    assert [outcome for outcome, _ in cells] == ["passed", "failed"], (
+        "oldest first, and what tells nothing left out"
+    )
+    assert cells[1][1] == str(failed.id)
+    assert "last 30d" in answer.text
+    assert '<a href="/probes/open_document?span=30d" aria-current="true">30d</a>' in answer.text
+    assert (await client.get("/probes/open_document?span=2h")).status_code == 422

@@ -86,7 +86,7 @@ async def places(shown: Database) -> dict[str, str]:
     (incident,) = await reads.incidents.open_ones()
     return {
         "overview": "/",
-        "probe": "/probes/open_document",
+        "probe": "/probes/open_document?span=7d",
         "run": f"/runs/{run.id}",
         "incidents": "/incidents",
         "incident": f"/incidents/{incident.id}",
