@@ -1,6 +1,7 @@
 """Everything we know about Webordinary: our hands on it, and the promises it makes.
 
-The engine takes three names from here: the catalogue, the platform's settings, and the platform itself.
+The engine takes from here: the catalogue, the platform's settings, the platform itself, and what its dashboards
+call our results.
 """
 
 from probes.alb_routing import alb_routing
@@ -20,6 +21,7 @@ from probes.platform import WebordinaryPlatform
 from probes.platform.settings import PlatformSettings
 from probes.platform.settings import load as load_settings
 from probes.queue_sets import queue_sets
+from probes.results import result_names
 from probes.resumption_logic import resumption_logic
 from probes.session_persistence import session_persistence
 from probes.session_resumption import session_resumption
@@ -59,7 +61,7 @@ CATALOGUE: tuple[Probe, ...] = (
 #: What the demo runs again and again: starts and wakes. All others together would make these few wait.
 SHOWN: tuple[str, ...] = (cold_start.name, session_resumption.name, auto_sleep.name)
 
-__all__ = ["CATALOGUE", "SHOWN", "PlatformSettings", "load_settings", "platform_of"]
+__all__ = ["CATALOGUE", "SHOWN", "PlatformSettings", "load_settings", "platform_of", "result_names"]
 
 
 def platform_of(settings: PlatformSettings) -> Platform:

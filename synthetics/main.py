@@ -4,13 +4,14 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
+import boto3
 import structlog
 from prometheus_client import CollectorRegistry
 
@@ -35,6 +36,7 @@ from synthetics.contract.progress import Progress
 from synthetics.errors import PlatformError, ProbeBroken, SettingsError, StoreError, WrongRevision
 from synthetics.metrics.collectors import Metrics
 from synthetics.metrics.exporter import Exporter, new_registry
+from synthetics.metrics.publishing import ONE_ATTEMPT, CallPublisher, LogPublisher
 from synthetics.metrics.states import StateGauges
 from synthetics.model.run import Run
 from synthetics.model.timing import ZERO
@@ -46,7 +48,7 @@ from synthetics.running.stalls import LoopWatch, settle
 from synthetics.running.sweep import Sweep, SweepReport
 from synthetics.scheduling.catalogue import Scheduled, scheduled
 from synthetics.scheduling.worker import Surroundings, Worker, working
-from synthetics.settings import Settings
+from synthetics.settings import Publishing, Settings
 from synthetics.store import catalogue, migrating, partitions
 from synthetics.store.embedded import EmbeddedPostgres
 from synthetics.store.engine import Database, in_words, parse_url
@@ -150,7 +152,8 @@ async def serve(configuration: Configuration, role: str) -> None:
         platform = await stack.enter_async_context(_platform(configuration))
         settle()
         given = _surroundings(settings, database, platform, stalls, metrics, clock, spool, judge)
-        worker = await stack.enter_async_context(working(given))
+        publish = await stack.enter_async_context(_publishing(configuration))
+        worker = await stack.enter_async_context(working(replace(given, publish=publish)))
         await worker.run_schedule(configuration.plan, stop)
 
 
@@ -174,7 +177,10 @@ async def run_probes(
         settle()
         judge = Judge(Docket(Routing.of(settings)), version=__version__)
         given = _surroundings(settings, database, platform, stalls, metrics, clock, _spool(settings), judge)
-        async with working(given, progress=progress) as worker:
+        async with (
+            _publishing(configuration) as publish,
+            working(replace(given, publish=publish), progress=progress) as worker,
+        ):
             stopped = asyncio.Event()
             running = asyncio.create_task(_rounds(worker, wanted, times, stopped), name="rounds")
             try:
@@ -418,6 +424,22 @@ def _surroundings(
         judge=judge,
         costs=settings.costs,
     )
+
+
+@asynccontextmanager
+async def _publishing(configuration: Configuration) -> AsyncIterator[Callable[[Run], None] | None]:
+    """Takes finished runs to CloudWatch, as the settings say; None where they say nothing."""
+    names = probes.result_names(configuration.platform_settings)
+    match configuration.settings.cloudwatch.publish:
+        case Publishing.OFF:
+            yield None
+        case Publishing.LOG:
+            yield LogPublisher(names, lambda line: print(line, end="", flush=True)).run_finished
+        case Publishing.CALL:
+            region = configuration.platform_settings.aws_region
+            client = boto3.client("cloudwatch", region_name=region, config=ONE_ATTEMPT)
+            async with CallPublisher(names, client, SystemClock()) as publisher:
+                yield publisher.run_finished
 
 
 def _spool(settings: Settings) -> Spool:

@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -204,6 +205,24 @@ class ProbeOverride(Part):
     )
 
 
+class Publishing(StrEnum):
+    """How results get into CloudWatch."""
+
+    OFF = "off"
+    LOG = "log"
+    CALL = "call"
+
+
+class CloudWatchSettings(Part):
+    """Where results also go."""
+
+    publish: Publishing = Field(
+        Publishing.OFF,
+        description="`log`: a line of the log for each run, out of which CloudWatch Logs reads metrics; "
+        "`call`: PutMetricData, once a minute.",
+    )
+
+
 class Settings(Part):
     """Everything the engine may be told."""
 
@@ -216,6 +235,7 @@ class Settings(Part):
     worker: WorkerSettings = WorkerSettings()
     retention: RetentionSettings = RetentionSettings()
     costs: CostSettings = CostSettings()
+    cloudwatch: CloudWatchSettings = CloudWatchSettings()
     api: ApiSettings = ApiSettings()
     alerts: AlertSettings = AlertSettings()
     notifiers: dict[str, NotifierSettings] = Field(

@@ -132,6 +132,9 @@ class Deployment(BaseModel):
     metrics_namespace: Name = Field(
         "Webordinary/EditSessions", description="The namespace of the platform's own metrics."
     )
+    results_namespace: Name = Field(
+        "Webordinary/IntegrationTests", description="The namespace that our own results are published in."
+    )
     metrics_environment: Name = Field("production", description="What its metrics' dimension Environment says.")
     efs_file_system_id: str | None = Field(None, description="The workspaces' file system.")
     alb_listener_arn: str | None = Field(None, description="The public listener.")

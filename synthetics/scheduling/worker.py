@@ -1,7 +1,7 @@
 """A worker: everything that runs probes, put together, started and drained as one."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from datetime import timedelta
@@ -73,7 +73,7 @@ class Told(RequestMeter, Protocol):
 class Surroundings:
     """What a worker is given; `spool` keeps what waits for the database, `version` is that of the code.
 
-    Without `judge` runs are only kept.
+    Without `judge` runs are only kept; `publish` takes every finished run elsewhere.
     """
 
     database: Database
@@ -87,6 +87,7 @@ class Surroundings:
     retention: RetentionSettings
     costs: CostSettings
     judge: Judging | None = None
+    publish: Callable[[Run], None] | None = None
     version: str = __version__
 
 
@@ -232,7 +233,7 @@ async def working(given: Surroundings, *, progress: Progress | None = None) -> A
             database=given.database,
             claims=claims,
             runner=runner,
-            recorder=Recorder(given.database, journal, given.told.run_finished),
+            recorder=Recorder(given.database, journal, _everybody(given)),
             clock=given.clock,
             limits=Limits(given.settings.slots, given.settings.lock_wait),
             watching=given.told,
@@ -240,3 +241,14 @@ async def working(given: Surroundings, *, progress: Progress | None = None) -> A
             budget=Budget(given.database, given.clock, given.costs.limits),
         )
         yield Worker(given, dispatch, claims)
+
+
+def _everybody(given: Surroundings) -> Callable[[Run], None]:
+    """Tells whoever counts, and whoever publishes, of a finished run."""
+
+    def told(run: Run) -> None:
+        given.told.run_finished(run)
+        if given.publish is not None:
+            given.publish(run)
+
+    return told

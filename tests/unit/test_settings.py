@@ -227,6 +227,7 @@ def test_every_setting_is_described_and_can_be_set_by_its_variable() -> None:
     given = {
         "database_url": "postgresql://me@here/it",
         "log_format": "json",
+        "cloudwatch.publish": "log",
         "log_level": "error",
         "worker.location": "here",
         "worker.control_url": "https://ours.example/health",
