@@ -107,8 +107,7 @@ def test_its_commands_start_a_platform_and_a_service_that_watches_it(tmp_path: P
         until(lambda: _told(place / "sandbox" / "environment"), 30, "the sandbox")
         with started("synthetics", place, watching) as service:
             until(lambda: _ready(port, service), 30, "the service")
-            told = httpx.get(f"http://127.0.0.1:{port}/api/v1/status", trust_env=False).json()
-    assert {"cold-start", "session-resumption"} <= {probe["name"] for probe in told["probes"]}
+            until(lambda: {"cold-start", "session-resumption"} <= _probes(port), 30, "what the worker watches")
     assert_nothing_runs_in(place)
 
 
@@ -117,6 +116,11 @@ def _told(file: Path) -> bool:
     (_, *question) = SERVICES["sandbox"]["healthcheck"]["test"]
     *words, _ = question
     return subprocess.run([*words, str(file)], check=False, capture_output=True).returncode == 0
+
+
+def _probes(port: int) -> set[str]:
+    answer = httpx.get(f"http://127.0.0.1:{port}/api/v1/status", trust_env=False).raise_for_status()
+    return {probe["name"] for probe in answer.json()["probes"]}
 
 
 def _ready(port: int, service: subprocess.Popen[bytes]) -> bool:
