@@ -11,8 +11,12 @@ LONGEST_TEXT = 2_000
 MOST_ITEMS = 50
 HIDDEN = "[redacted]"
 _DEEPEST = 6
-_SECRET_NAME = re.compile(
-    r"authorization|cookie|password|passwd|secret|token|api[-_]?key|credential", re.IGNORECASE
+_NAMES = r"(?:authorization|cookie|password|passwd|secret|token|api[-_]?key|credential)"
+_SECRET_NAME = re.compile(_NAMES, re.IGNORECASE)
+#: In texts: a member of a JSON object, or a parameter, that goes under such a name.
+_SECRET_PAIR = re.compile(
+    rf"""((?:["'][\w-]{{0,40}}{_NAMES}[\w-]{{0,40}}["']\s*:\s*["'])|(?:\b[\w-]{{0,40}}{_NAMES}[\w-]{{0,40}}=))[^"'\s&,;}}]+""",
+    re.IGNORECASE,
 )
 _SECRET_TEXT = re.compile(
     r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}"
@@ -33,7 +37,7 @@ def is_secret_name(name: str) -> bool:
 
 def hide(text: str) -> str:
     """`text` with everything that looks like a secret hidden."""
-    return _SECRET_TEXT.sub(HIDDEN, text)
+    return _SECRET_PAIR.sub(rf"\1{HIDDEN}", _SECRET_TEXT.sub(HIDDEN, text))
 
 
 def clean(value: object, *, _depth: int = 0) -> object:

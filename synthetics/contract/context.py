@@ -1,6 +1,6 @@
 """What a probe's author sees while the probe runs."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -180,7 +180,7 @@ class ProbeContext(Generic[P]):
     def skip(self, case: str, reason: str) -> None:
         """Report a case that cannot be checked in this run, and why."""
         self._declared(case)
-        self._keep(Check(case, CheckOutcome.SKIPPED, clean_text(reason)))
+        self._keep(_check(case, CheckOutcome.SKIPPED, reason))
 
     # -- time --------------------------------------------------------------------------------------------
 
@@ -296,7 +296,7 @@ class ProbeContext(Generic[P]):
         for case in dict.fromkeys(self._open):
             reason = f"not finished: {ended}"
             outcome = CheckOutcome.FAILED if timed_out else CheckOutcome.SKIPPED
-            self._keep(Check(case, outcome, reason))
+            self._keep(_check(case, outcome, reason))
         self._open.clear()
         return tuple(self._checks.get(case.id) or self._unreached(case, ended) for case in self.spec.cases)
 
@@ -318,7 +318,7 @@ class ProbeContext(Generic[P]):
         return f"needs an isolated platform: checking it has the effect {case.effect.value!r} on others"
 
     def _unreached(self, case: Case, ended: str) -> Check:
-        return Check(case.id, CheckOutcome.SKIPPED, self._forbidden(case) or f"not reached: {ended}")
+        return _check(case.id, CheckOutcome.SKIPPED, self._forbidden(case) or f"not reached: {ended}")
 
     def _declared_timing(self, name: str, path: str, phases: Sequence[Phase]) -> None:
         for timing in self.spec.timings:
@@ -331,15 +331,21 @@ class ProbeContext(Generic[P]):
 
     def _close(self, case: str, note: CheckNote) -> None:
         self._open.remove(case)
-        evidence = clean(note.evidence)
-        assert isinstance(evidence, dict)
-        reason = None if note.reason is None else clean_text(note.reason)
-        self._keep(Check(case, note.outcome, reason, evidence))
+        self._keep(_check(case, note.outcome, note.reason, note.evidence))
 
     def _keep(self, check: Check) -> None:
         earlier = self._checks.get(check.case)
         self._checks[check.case] = earlier.merged(check) if earlier else check
         self._progress.check_ended(self.probe, self._checks[check.case])
+
+
+def _check(
+    case: str, outcome: CheckOutcome, reason: str | None, evidence: Mapping[str, object] | None = None
+) -> Check:
+    """The one place where checks are made: no secret gets into any of them."""
+    shown = clean(evidence or {})
+    assert isinstance(shown, dict)
+    return Check(case, outcome, None if reason is None else clean_text(reason), shown)
 
 
 def _completed(name: str, took: timedelta, phases: Sequence[Phase]) -> tuple[Phase, ...]:

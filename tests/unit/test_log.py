@@ -130,3 +130,17 @@ def test_evidence_can_be_written_and_kept_whatever_came() -> None:
     cleaned = clean({"half \ud800": ["one \udfff", b"\0"], "said": "whole 🙂"})
 
     assert cleaned == {r"half \ud800": [r"one \udfff", r"\x00"], "said": "whole 🙂"}
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ('{"dbPassword": "hunter2!", "user": "me"}', '{"dbPassword": "[redacted]", "user": "me"}'),
+        ("{'api_key': 'abc', 'id': 1}", "{'api_key': '[redacted]', 'id': 1}"),
+        ("GET /a?accessToken=abc&page=2", "GET /a?accessToken=[redacted]&page=2"),
+        ("token: wanted 'a', got 'b'", "token: wanted 'a', got 'b'"),
+        ('"tokens": 5', '"tokens": 5'),
+    ],
+)
+def test_what_goes_under_a_secrets_name_is_hidden_in_texts_too(text: str, shown: str) -> None:
+    assert clean(text) == shown
