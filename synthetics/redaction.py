@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 LONGEST_TEXT = 2_000
+#: What lies behind is not shown anyway, and looking for secrets in a megabyte takes seconds.
+_LOOKED_AT = 5 * LONGEST_TEXT
 MOST_ITEMS = 50
 HIDDEN = "[redacted]"
 _DEEPEST = 6
@@ -75,7 +77,7 @@ def clean(value: object, *, _depth: int = 0) -> object:
 
 def clean_text(text: str) -> str:
     """`text` with secrets hidden and its length bounded; what nothing can keep is spelled out."""
-    shown = _UNWRITABLE.sub(_spelled, hide(text))
+    shown = _UNWRITABLE.sub(_spelled, hide(text[:_LOOKED_AT]))
     return shown if len(shown) <= LONGEST_TEXT else shown[:LONGEST_TEXT] + f"… ({len(shown)} characters)"
 
 
