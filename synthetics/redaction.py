@@ -78,7 +78,7 @@ def clean(value: object, *, _depth: int = 0) -> object:
 def clean_text(text: str) -> str:
     """`text` with secrets hidden and its length bounded; what nothing can keep is spelled out."""
     shown = _UNWRITABLE.sub(_spelled, hide(text[:_LOOKED_AT]))
-    return shown if len(shown) <= LONGEST_TEXT else shown[:LONGEST_TEXT] + f"… ({len(shown)} characters)"
+    return shown if len(shown) <= LONGEST_TEXT else shown[:LONGEST_TEXT] + f"… ({len(text)} characters)"
 
 
 def _spelled(found: re.Match[str]) -> str:
