@@ -54,5 +54,7 @@ def _answer_problems(made: dict[str, Any]) -> None:
     """Have every operation answer an invalid request with a problem, not in FastAPI's own form."""
     for path in made["paths"].values():
         for operation in path.values():
+            if "requestBody" in operation:
+                operation["responses"] |= {"400": responses(400)[400]}
             if "422" in operation["responses"]:
                 operation["responses"]["422"] = responses(422)[422]

@@ -106,6 +106,8 @@ async def _http(request: Request, error: Exception) -> Response:
     status = HTTPStatus(error.status_code)
     told = error.detail if error.detail != status.phrase else _in_words(request, status)
     headers = dict(error.headers or {})
+    if status is HTTPStatus.BAD_REQUEST:
+        told = "the body cannot be read: wanted JSON in UTF-8"  # the framework's only reason for this status
     if status is HTTPStatus.METHOD_NOT_ALLOWED and (operations := _operations(request)):
         # The framework names the methods of the first route it finds, which need not be all.
         headers["Allow"] = ", ".join(sorted(method.upper() for method in operations))
