@@ -121,6 +121,7 @@ class RetentionSettings(Part):
     failures: Seconds = Field(
         timedelta(days=730), description="Failed runs, with the runs that confirmed them; at least as long."
     )
+    figures: Seconds = Field(timedelta(days=730), description="Hourly figures of timings.")
 
 
 class CostSettings(Part):

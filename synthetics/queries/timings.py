@@ -1,7 +1,7 @@
 """How long things took: the newest values, and figures over a span."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,6 +14,7 @@ from synthetics.queries import catalogue
 from synthetics.queries.history import timing_value
 from synthetics.queries.names import resolve
 from synthetics.queries.reading import reading
+from synthetics.queries.rolled import WHOLE, Rolled, is_long, rolled
 from synthetics.queries.values import (
     Bucket,
     CatalogueProbe,
@@ -103,8 +104,11 @@ class Timings:
                 "origin": _ORIGIN,
                 "counted": _counted(),
             }
-            figures = (await connection.execute(_FIGURES, parameters)).mappings().all()
-            medians = (await connection.execute(_PHASES, parameters)).mappings().all()
+            found = None
+            if is_long(span.starts()[0], span.until, span.width):
+                found = await rolled(connection, parameters)
+            if found is None:
+                found = await _exact(connection, parameters)
         return TimingHistory(
             name=timing.name,
             help=timing.help,
@@ -112,7 +116,7 @@ class Timings:
             since=span.starts()[0],
             until=span.until,
             bucket=span.width,
-            series=_series(figures, medians, span, probes, timing),
+            series=_series(found, span, probes, timing),
         )
 
 
@@ -201,30 +205,36 @@ def _counted() -> list[str]:
 
 
 def _series(
-    figures: Sequence[Any],
-    medians: Sequence[Any],
+    found: Rolled,
     span: Span,
     probes: Sequence[CatalogueProbe],
     timing: CatalogueTiming,
 ) -> tuple[Series, ...]:
-    by_series: dict[tuple[str, str], dict[datetime | None, Figures]] = defaultdict(dict)
-    for row in figures:
-        by_series[row["probe"], row["path"]][row["start"]] = _figures(row)
-    phases: dict[tuple[str, str], list[PhaseMedian]] = defaultdict(list)
-    for row in medians:
-        median = PhaseMedian(row["name"], row["count"], timedelta(seconds=row["median"]))
-        phases[row["probe"], row["path"]].append(median)
     order = {probe.name: probe.phase_order(timing.name) for probe in probes}
     return tuple(
         Series(
             probe=probe,
             path=path,
-            whole=found[None],
-            buckets=tuple(Bucket(start, found.get(start)) for start in span.starts()),
-            phases=tuple(sorted(phases[probe, path], key=lambda phase: _place(phase.name, order[probe]))),
+            whole=figures[WHOLE],
+            buckets=tuple(Bucket(start, figures.get(start)) for start in span.starts()),
+            phases=tuple(
+                sorted(found.phases.get((probe, path), ()), key=lambda phase: _place(phase.name, order[probe]))
+            ),
         )
-        for (probe, path), found in by_series.items()
+        for (probe, path), figures in found.figures.items()
     )
+
+
+async def _exact(connection: AsyncConnection, parameters: Mapping[str, Any]) -> Rolled:
+    """The figures of a span from its values themselves."""
+    figures: dict[tuple[str, str], dict[datetime | None, Figures]] = defaultdict(dict)
+    for row in (await connection.execute(_FIGURES, parameters)).mappings():
+        figures[row["probe"], row["path"]][row["start"]] = _figures(row)
+    phases: dict[tuple[str, str], list[PhaseMedian]] = defaultdict(list)
+    for row in (await connection.execute(_PHASES, parameters)).mappings():
+        median = PhaseMedian(row["name"], row["count"], timedelta(seconds=row["median"]))
+        phases[row["probe"], row["path"]].append(median)
+    return Rolled(figures, phases)
 
 
 def _place(phase: str, order: Sequence[str]) -> tuple[int, str]:

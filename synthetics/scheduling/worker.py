@@ -36,6 +36,7 @@ from synthetics.settings import CostSettings, RetentionSettings, WorkerSettings
 from synthetics.store import partitions
 from synthetics.store.engine import Database
 from synthetics.store.retention import retire
+from synthetics.store.rollups import roll_up
 from synthetics.store.spool import Spool
 from synthetics.version import __version__
 
@@ -43,6 +44,7 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 _DAY = timedelta(days=1)
 _SOON = timedelta(minutes=1)
+_ROLL_UP_EVERY = timedelta(minutes=20)
 #: The platform's own orphans take an hour to become that, and a look costs a read for each container.
 _ORPHANS_EVERY = timedelta(hours=1)
 
@@ -138,6 +140,7 @@ class Worker:
             asyncio.create_task(self._sweep_for_ever(), name="sweep"),
             asyncio.create_task(self._look_for_orphans_for_ever(), name="orphans"),
             asyncio.create_task(self._keep_months_for_ever(), name="months"),
+            asyncio.create_task(self._roll_up_for_ever(), name="rollups"),
         ]
         await scheduler.start()
         log.info("worker.started", worker=given.name, probes=[scheduled.name for scheduled in due])
@@ -190,6 +193,17 @@ class Worker:
                 pause = _SOON
             await asyncio.sleep(pause.total_seconds())
 
+    async def _roll_up_for_ever(self) -> None:
+        while True:
+            pause = _ROLL_UP_EVERY
+            try:
+                written = await roll_up(self._given.database, await self._given.database.now())
+                log.debug("timings.rolled_up", hours=written)
+            except StoreError as error:
+                log.warning("rollups.postponed", error=str(error))
+                pause = _SOON
+            await asyncio.sleep(pause.total_seconds())
+
     async def _keep_months(self) -> None:
         """Make the months to come, and retire those that are too old.
 
@@ -200,7 +214,9 @@ class Worker:
         if made:
             log.info("partitions.made", partitions=made)
         kept = given.retention
-        retired = await retire(given.database, now, runs=kept.runs, failures=kept.failures)
+        retired = await retire(
+            given.database, now, runs=kept.runs, failures=kept.failures, figures=kept.figures
+        )
         if retired:
             log.info("history.retired", **asdict(retired))
 

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from synthetics.store.engine import Database
 from synthetics.store.partitions import attach, make, months_of, partition_name, taking_turns
+from synthetics.store.rollups import forget, roll_up_span
 from synthetics.store.tables import MONTHLY
 
 _THINNED = "thinned: failures only"
@@ -45,8 +46,17 @@ class Retired:
         return bool(self.thinned or self.dropped or self.entries)
 
 
-async def retire(database: Database, now: datetime, *, runs: timedelta, failures: timedelta) -> Retired:
-    """Thin months that ended `runs` ago, drop those that ended `failures` ago. Raises StoreError.
+async def retire(
+    database: Database,
+    now: datetime,
+    *,
+    runs: timedelta,
+    failures: timedelta,
+    figures: timedelta = timedelta(days=730),
+) -> Retired:
+    """Thin months that ended `runs` ago, drop those that ended `failures` ago, forget `figures` of hours.
+
+    Raises StoreError.
 
     Any number of workers may call it at once, and again: what is done is not done twice.
     """
@@ -57,6 +67,8 @@ async def retire(database: Database, now: datetime, *, runs: timedelta, failures
             dropped.append(f"{start:%Y-%m}")
         elif end <= now - runs and await _thin(database, start, end):
             thinned.append(f"{start:%Y-%m}")
+    async with database.transaction(within=_LONGEST) as connection:
+        await forget(connection, now - figures)
     return Retired(tuple(thinned), tuple(dropped), await _forget_entries(database, now - max(runs, failures)))
 
 
@@ -91,6 +103,7 @@ async def _thin(database: Database, start: datetime, end: datetime) -> bool:
         await _patiently(connection)
         if await _is_thinned(connection, start):
             return False
+        await roll_up_span(connection, start, end)  # what is thinned tells of failures alone from then on
         # In the order of MONTHLY runs come first, and are there to be asked until all others are copied.
         kept = {table: await _kept_rows(connection, table, start) for table in MONTHLY}
         for table, name in kept.items():

@@ -24,7 +24,7 @@ from sqlalchemy import (
     text,
     true,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 metadata = MetaData(
     naming_convention={
@@ -130,6 +130,7 @@ timings = Table(
     Column("phases", JSONB, nullable=False, doc="[{name, seconds}] in order; they add up to seconds"),
     Column("stalled", Boolean, nullable=False),
     Index("ix_timings_series", "name", "path", "probe", "location", "tick"),
+    Index(None, "tick", postgresql_using="brin", postgresql_with={"autosummarize": "true"}),
     postgresql_partition_by="RANGE (tick)",
 )
 
@@ -314,10 +315,16 @@ rollups = Table(
     metadata,
     Column("name", Text, primary_key=True, doc="of the timing"),
     Column("path", Text, primary_key=True),
+    Column("phase", Text, primary_key=True, doc="empty for the timing itself"),
     Column("probe", Text, primary_key=True),
     Column("location", Text, primary_key=True),
     Column("hour", MOMENT, primary_key=True),
     Column("count", BigInteger, nullable=False),
+    Column("stalled", BigInteger, nullable=False),
     Column("sum_seconds", Double, nullable=False),
-    Column("sketch", LargeBinary, nullable=False, doc="mergeable quantiles"),
+    Column("shortest_seconds", Double, nullable=False),
+    Column("longest_seconds", Double, nullable=False),
+    Column("bins", ARRAY(Integer), nullable=False, doc="numbers of the bins that have values, ascending"),
+    Column("counts", ARRAY(BigInteger), nullable=False, doc="how many values each of these has"),
+    Index(None, "hour"),
 )
