@@ -22,7 +22,7 @@ async def read_timings(query: Annotated[TimingsQuery, Query()], reads: FromReads
 async def read_timing(name: TimingName, asked: FromSpan, reads: FromReads) -> TimingHistoryOut:
     """Count and quantiles in equal slices, over the whole, and the median of each phase.
 
-    Of spans up to eight days they are exact; of longer ones, in slices of whole hours, quantiles are within 1 %.
+    Of spans up to eight days they are exact; of longer ones, in whole hours, quantiles are within 1 %.
 
     Slices begin on the clock (a 5-minute slice at :00, :05, …), so the first one may begin before `since`.
     Only runs that speak about the platform (passed or failed) are counted.
