@@ -107,6 +107,10 @@ class ProbesOut(Answer):
     probes: list[ProbeOut]
 
 
+#: As many runs of each probe are told with its state.
+MOST_RECENT = 12
+
+
 class ProbeStatusOut(Answer):
     """How a probe stands now."""
 
@@ -122,7 +126,9 @@ class ProbeStatusOut(Answer):
     last_success_at: Moment | None = Field(description="When the latest run that passed had finished.")
     in_flight: list[RunOut] = Field(description="Its runs under way.")
     next_tick: Moment | None = Field(description="When it is due next; null if it is disabled or retired.")
-    recent_runs: list[RunOut] = Field(description="The newest runs (40 at most), newest tick first.")
+    recent_runs: list[RunOut] = Field(
+        description=f"The newest runs ({MOST_RECENT} at most), newest tick first; more are in pages."
+    )
 
     @classmethod
     def of(cls, status: ProbeStatus) -> Self:
@@ -136,7 +142,7 @@ class ProbeStatusOut(Answer):
             last_success_at=status.last_success,
             in_flight=lines(status.in_flight),
             next_tick=status.next_tick,
-            recent_runs=lines(status.recent),
+            recent_runs=lines(status.recent[:MOST_RECENT]),
         )
 
 

@@ -45,10 +45,10 @@ class Ticking:
         self.process.wait()
 
     def stop(self) -> bool:
-        """Let it drain; whether it ended well."""
+        """Let it drain; whether it ended well. One that had only just been started has nothing to drain."""
         self.process.send_signal(signal.SIGTERM)
         try:
-            return self.process.wait(_ENDS_WITHIN) == 0
+            return self.process.wait(_ENDS_WITHIN) in (0, -signal.SIGTERM)
         except subprocess.TimeoutExpired:
             self.kill()
             return False

@@ -1,6 +1,6 @@
 """How every query reads: one snapshot, nothing written, and never for long."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
@@ -26,6 +26,9 @@ SUMMARY = tuple(
     )
 )
 
+_TRIGGERS = {trigger.value: trigger for trigger in Trigger}
+_OUTCOMES = {outcome.value: outcome for outcome in Outcome}
+
 
 @asynccontextmanager
 async def reading(database: Database) -> AsyncIterator[AsyncConnection]:
@@ -39,23 +42,29 @@ async def reading(database: Database) -> AsyncIterator[AsyncConnection]:
 
 def summary(row: RowMapping | Any) -> RunSummary:
     """The run in one line that a row with the columns of SUMMARY tells of."""
-    outcome = row["outcome"]
+    return summary_of(tuple(row[column.name] for column in SUMMARY))
+
+
+def summary_of(values: Sequence[Any]) -> RunSummary:
+    """The same from the values of these columns, in their order: quicker, where there are thousands."""
+    (run_id, probe, location, tick, trigger, attempt, outcome, reason, started, finished, *others) = values
+    took, waited, worker, confirms, abandoned = others
     return RunSummary(
-        id=row["id"],
-        probe=row["probe"],
-        location=row["location"],
-        tick=row["tick"],
-        trigger=Trigger(row["trigger"]),
-        attempt=row["attempt"],
-        outcome=None if outcome is None else Outcome(outcome),
-        reason=row["reason"],
-        started=row["started"],
-        finished=row["finished"],
-        took=optional(row["took_seconds"]),
-        waited=optional(row["waited_seconds"]) or ZERO,
-        worker=row["worker"],
-        confirms=row["confirms"],
-        abandoned=row["abandoned"],
+        id=run_id,
+        probe=probe,
+        location=location,
+        tick=tick,
+        trigger=_TRIGGERS[trigger],
+        attempt=attempt,
+        outcome=None if outcome is None else _OUTCOMES[outcome],
+        reason=reason,
+        started=started,
+        finished=finished,
+        took=optional(took),
+        waited=optional(waited) or ZERO,
+        worker=worker,
+        confirms=confirms,
+        abandoned=abandoned,
     )
 
 

@@ -3,28 +3,29 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from synthetics.queries.values import Figures, PhaseMedian
-from synthetics.store.rollups import BIN, HOUR, PARTS, rolled_until, value_of
+from synthetics.store.rollups import BIN, DAY, HOUR, PARTS, rolled_until, value_of
 
 #: Spans up to this are read from the values themselves, and are exact.
 EXACT = timedelta(days=8)
 #: What stands for the whole span, beside its buckets.
 WHOLE = None
 
-# Values from `rolled` on, and whole hours before it; per bucket and for the whole span.
+# Whole days before `days`, whole hours from there to `rolled`, values from there on; per bucket and in all.
 _BINS = text(
     f"""
     WITH binned AS (
-        SELECT probe, path, phase, date_bin(:width, hour, :origin) AS start, unrolled.bin, unrolled.found
+        SELECT probe, path, phase, date_bin(:width, start, :origin) AS start, unrolled.bin, unrolled.found
         FROM rollups, unnest(bins, counts) AS unrolled (bin, found)
         WHERE name = :name AND probe = ANY(:probes) AND path = ANY(:paths)
-          AND hour >= :since AND hour < :rolled
+          AND (unit = 'day' AND start >= :since AND start < :days
+               OR unit = 'hour' AND start >= :days AND start < :rolled)
         UNION ALL
         SELECT timings.probe, timings.path, part.phase, date_bin(:width, timings.tick, :origin) AS start,
                {BIN.format(seconds="part.seconds")} AS bin, 1
@@ -56,11 +57,12 @@ _EXTREMES = text(
     SELECT probe, path, start, sum(stalled)::bigint AS stalled, min(shortest) AS shortest,
            max(longest) AS longest
     FROM (
-        SELECT probe, path, date_bin(:width, hour, :origin) AS start, stalled, shortest_seconds AS shortest,
+        SELECT probe, path, date_bin(:width, start, :origin) AS start, stalled, shortest_seconds AS shortest,
                longest_seconds AS longest
         FROM rollups
         WHERE name = :name AND phase = '' AND probe = ANY(:probes) AND path = ANY(:paths)
-          AND hour >= :since AND hour < :rolled
+          AND (unit = 'day' AND start >= :since AND start < :days
+               OR unit = 'hour' AND start >= :days AND start < :rolled)
         UNION ALL
         SELECT probe, path, date_bin(:width, tick, :origin), stalled::int, seconds, seconds
         FROM timings
@@ -92,7 +94,11 @@ async def rolled(connection: AsyncConnection, parameters: Mapping[str, Any]) -> 
     until = await rolled_until(connection)
     if until is None or until <= parameters["since"]:
         return None
-    asked = {**parameters, "rolled": min(until, parameters["until"])}
+    rolled_to = min(until, parameters["until"]).astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    days = parameters["since"]
+    if parameters["width"] % DAY == timedelta(0):  # buckets begin at midnight (UTC) then, and so does the span
+        days = max(days, rolled_to.replace(hour=0))
+    asked = {**parameters, "rolled": rolled_to, "days": days}
     extremes = {(row.probe, row.path, row.start): row for row in await connection.execute(_EXTREMES, asked)}
     figures: dict[SeriesName, dict[datetime | None, Figures]] = defaultdict(dict)
     phases: dict[SeriesName, list[PhaseMedian]] = defaultdict(list)

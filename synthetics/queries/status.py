@@ -14,7 +14,7 @@ from synthetics.model.check import CheckOutcome
 from synthetics.model.grid import Grid
 from synthetics.model.run import TELLING, Outcome
 from synthetics.queries import catalogue
-from synthetics.queries.reading import SUMMARY, reading, summary
+from synthetics.queries.reading import SUMMARY, reading, summary_of
 from synthetics.queries.values import CatalogueProbe, Overview, ProbeGauge, ProbeStatus, RunSummary, State
 from synthetics.store import tables
 from synthetics.store.engine import Database
@@ -179,8 +179,8 @@ async def newest_runs(
         .order_by(newest.c.probe, newest.c.tick.desc(), newest.c.attempt.desc(), newest.c.id.desc())
     )
     found: dict[str, list[RunSummary]] = defaultdict(list)
-    for row in (await connection.execute(chosen)).mappings():
-        found[row["probe"]].append(summary(row))
+    for row in await connection.execute(chosen):
+        found[row.probe].append(summary_of(row))
     return found
 
 

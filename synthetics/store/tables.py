@@ -318,7 +318,8 @@ rollups = Table(
     Column("phase", Text, primary_key=True, doc="empty for the timing itself"),
     Column("probe", Text, primary_key=True),
     Column("location", Text, primary_key=True),
-    Column("hour", MOMENT, primary_key=True),
+    Column("unit", Text, primary_key=True, doc="hour | day"),
+    Column("start", MOMENT, primary_key=True),
     Column("count", BigInteger, nullable=False),
     Column("stalled", BigInteger, nullable=False),
     Column("sum_seconds", Double, nullable=False),
@@ -326,5 +327,5 @@ rollups = Table(
     Column("longest_seconds", Double, nullable=False),
     Column("bins", ARRAY(Integer), nullable=False, doc="numbers of the bins that have values, ascending"),
     Column("counts", ARRAY(BigInteger), nullable=False, doc="how many values each of these has"),
-    Index(None, "hour"),
+    Index(None, "start"),
 )
