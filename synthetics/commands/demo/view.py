@@ -19,7 +19,7 @@ from synthetics.queries.values import State
 from synthetics.words import printable
 
 _BAR_WIDTH = 44
-_MOST_MARKS = 30
+_MOST_MARKS = 12
 _SHORTEST_TOLD = 0.005
 _STATES = {State.UP: "bold green", State.DOWN: "bold red", State.BROKEN: "bold magenta", State.UNKNOWN: "dim"}
 
