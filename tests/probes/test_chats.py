@@ -92,7 +92,10 @@ async def test_a_row_that_names_it_later(platform: RunningSandbox, watch: Watch)
 
 @pytest.mark.parametrize(
     ("stored", "part"),
-    [("some_one-{}", "some_one-{}"), ("some.one-{}@example.com", "someone{}")],
+    [
+        ("some_one-{}", "some_one-{}"),
+        pytest.param("some.one-{}@example.com", "someone{}", marks=pytest.mark.long),
+    ],
     ids=["as-it-is-stored", "letters-and-digits-of-it"],
 )
 async def test_a_container_that_only_its_row_under_the_composed_id_tells_of(

@@ -63,7 +63,15 @@ BROKEN = [
 ]
 
 
-@pytest.mark.parametrize("broken", BROKEN, ids=str)
+#: Caught like others that take less time: by the same case, or after the same sleep.
+LONG = ("slow-boot", "creation-slow", "never-sleeps")
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [pytest.param(one, marks=[pytest.mark.long] if one.fault in LONG else []) for one in BROKEN],
+    ids=str,
+)
 async def test_a_fault_is_caught_by_its_case(broken: Broken, platform: RunningSandbox, watch: Watch) -> None:
     platform.set_fault(broken.fault, **broken.parameters)
     try:

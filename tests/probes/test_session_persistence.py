@@ -21,7 +21,10 @@ from tests.support.sandbox import RunningSandbox
             ),
             marks=pytest.mark.long,
         ),
-        ("row-state-lost", {"SP-03"}, "SP-03", "clientId of the session: wanted 'syn-"),
+        pytest.param(
+            *("row-state-lost", {"SP-03"}, "SP-03", "clientId of the session: wanted 'syn-"),
+            marks=pytest.mark.long,
+        ),
     ],
 )
 async def test_what_a_restart_loses_is_named(
