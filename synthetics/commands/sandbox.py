@@ -44,7 +44,12 @@ fault = typer.Typer(
     help="Break a promise of the running sandbox on purpose, and mend it.", no_args_is_help=True
 )
 UrlOption = Annotated[
-    str | None, typer.Option("--url", help="The sandbox's control address; default: the one that runs here.")
+    str | None,
+    typer.Option(
+        "--url",
+        envvar="SANDBOX_CONTROL_URL",
+        help="The sandbox's control address; default: the one that runs here.",
+    ),
 ]
 
 
