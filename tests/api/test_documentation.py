@@ -1,6 +1,8 @@
 """The OpenAPI document: every route described, every example true, every answer as it says."""
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -95,3 +97,9 @@ async def test_the_answers_are_what_the_document_says(
         check(document, content["application/json"]["schema"], answer.json())
         asked += 1
     assert asked == 16
+
+
+def test_the_page_about_the_api_names_every_route_and_no_other(document: dict[str, Any]) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
+    named = set(re.findall(r"`((?:GET|POST|PUT|PATCH|DELETE) /[^`]*)`", page))
+    assert named == {f"{method.upper()} {path}" for path, item in document["paths"].items() for method in item}
