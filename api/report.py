@@ -1,5 +1,6 @@
 """Runs as one page that needs no server: what `synthetics run --html` writes."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -57,6 +58,23 @@ class Report:
     @property
     def dollars(self) -> float:
         return sum(run.cost.dollars for run in self.runs)
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """US dollars by service, the dearest first."""
+        summed: defaultdict[str, float] = defaultdict(float)
+        for service, spent in ((one, spent) for run in self.runs for one, spent in run.cost.shares.items()):
+            summed[service] += spent
+        return dict(sorted(summed.items(), key=lambda share: -share[1]))
+
+    @property
+    def used(self) -> dict[str, float]:
+        """What has a price and was used: requests by service, and quantities such as Fargate's hours."""
+        summed: defaultdict[str, float] = defaultdict(float)
+        for name, quantity in ((name, quantity) for run in self.runs for name, quantity in run.usage.items()):
+            service, _, what = name.partition(".")
+            summed[name if what.endswith("_hours") else f"{service} requests"] += quantity
+        return dict(sorted(summed.items()))
 
     @property
     def series(self) -> list[Series]:

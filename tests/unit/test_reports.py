@@ -12,6 +12,7 @@ from synthetics.commands.junit import junit_document
 from synthetics.commands.run import check_writable
 from synthetics.commands.shell import Refused
 from synthetics.model.check import Check, CheckOutcome
+from synthetics.model.cost import Cost
 from synthetics.model.run import Outcome, Run
 from tests.support.runs import NOW, a_run, a_spec, a_timing, tick
 
@@ -83,6 +84,19 @@ def test_the_page_tells_everything_and_loads_nothing() -> None:
     assert "A document opens in time." in page
     assert "&lt;b&gt;&amp;" in page
     assert not re.search(r"<script|<link|src=|href=\"(?!#)|url\(", page)
+
+
+def test_the_page_adds_up_what_was_used_and_spent() -> None:
+    usage = {"dynamodb.Query": 3.0, "dynamodb.GetItem": 2.0, "fargate.vcpu_hours": 0.25}
+    cost = Cost(0.011, {"fargate": 0.01, "dynamodb": 0.001})
+    report = Report([a_run(tick(back), usage=usage, cost=cost) for back in (2, 1)], PROMISES, {})
+
+    assert report.used == {"dynamodb requests": 10.0, "fargate.vcpu_hours": 0.5}
+    assert list(report.shares) == ["fargate", "dynamodb"]
+    assert report.shares["fargate"] == pytest.approx(0.02)
+    page = report_page(report, NOW)
+    assert "dynamodb requests" in page
+    assert "$0.02" in page
 
 
 def test_a_file_that_cannot_be_written_is_refused_before_anything_runs(tmp_path: Path) -> None:
