@@ -27,7 +27,7 @@ from sandbox.monitor import monitor_settings
 from sandbox.processes import Launcher
 from sandbox.provision import provision
 from sandbox.serving import bind, port_of, served
-from sandbox.settings import SandboxSettings
+from sandbox.settings import TURN_SECONDS, SandboxSettings
 from sandbox.tasks import Subnet, Task, Tasks
 from sandbox.truth import Truth
 from sandbox.workspace import make_template
@@ -140,9 +140,10 @@ async def serve(settings: SandboxSettings, *, ready: Callable[[Sandbox], None]) 
 
 
 def _settle() -> None:
-    """Spare full garbage collections what was loaded for good: the platform would stand still for them."""
+    """Spare full garbage collections what was loaded for good, and have threads take short turns."""
     gc.collect()
     gc.freeze()
+    sys.setswitchinterval(TURN_SECONDS)
 
 
 @contextlib.contextmanager

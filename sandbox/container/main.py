@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import signal
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ from sandbox.container.losses import after_opening, before_opening
 from sandbox.container.rows import Clients, ContainerRow, Queues
 from sandbox.container.site import Site
 from sandbox.faults import Faults
-from sandbox.settings import SandboxSettings
+from sandbox.settings import TURN_SECONDS, SandboxSettings
 from sandbox.truth import Truth
 from sandbox.workspace import make_remote, remote_path, workspace_path
 
@@ -26,6 +27,7 @@ log = logging.getLogger("container")
 def run(settings: SandboxSettings, launch: Launch, clients: Clients, *, serving: Callable[[], None]) -> int:
     """Live the container's life and return its exit code; `serving` is called when its port answers."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s", force=True)
+    sys.setswitchinterval(TURN_SECONDS)  # what asks AWS in threads must not make its first answers late
     loop = asyncio.new_event_loop()
     return loop.run_until_complete(Container(settings, launch, clients).live(serving))
 
