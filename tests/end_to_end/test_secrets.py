@@ -95,7 +95,7 @@ def settings_of(
     )
 
 
-@pytest.mark.parametrize("status", [500, 201])
+@pytest.mark.parametrize("status", [500, pytest.param(201, marks=pytest.mark.long)])
 async def test_what_a_platform_lets_slip_is_kept_nowhere(
     tmp_path: Path, platform: RunningSandbox, new_database: NewDatabase, status: int
 ) -> None:

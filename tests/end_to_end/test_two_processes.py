@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import pytest
 from sqlalchemy import select, text
 
 from synthetics.clock import SystemClock
@@ -33,6 +34,7 @@ def lines(path: Path) -> list[str]:
     return path.read_text().split() if path.exists() else []
 
 
+@pytest.mark.long  # test_workers.py has the short form
 async def test_no_tick_runs_twice_and_every_tick_has_its_record(
     tmp_path: Path, database: Database, database_url: str
 ) -> None:

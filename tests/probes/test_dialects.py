@@ -51,6 +51,7 @@ async def test_probes_pass_on_another_generation(
     assert [left for run in runs for left in left_behind(platform, run.tag)] == []
 
 
+@pytest.mark.long
 async def test_workspaces_can_be_seen_through_the_containers_api(
     platform: RunningSandbox, watch: Watch
 ) -> None:

@@ -64,7 +64,7 @@ BROKEN = [
 
 
 #: Caught like others that take less time: by the same case, or after the same sleep.
-LONG = ("slow-boot", "creation-slow", "never-sleeps")
+LONG = ("slow-boot", "creation-slow", "never-sleeps", "invalid-activate-accepted", "stuck-starting")
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,7 @@ async def test_a_command_that_ends_before_it_is_interrupted_says_nothing_of_inte
     assert reasons == {(CheckOutcome.SKIPPED, "the long command ended before it could be interrupted")}
 
 
+@pytest.mark.long
 async def test_chats_with_containers_of_their_own_are_not_asked_to_share(
     talkative: RunningSandbox, watch: Watch
 ) -> None:
