@@ -5,11 +5,11 @@ from functools import partial
 
 from fastapi import Depends, FastAPI
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.staticfiles import StaticFiles
 
 from api import badges, operations, pages
 from api.access import Pace, may_read
 from api.documentation import DESCRIPTION, document
+from api.files import KeptFiles
 from api.live import Live
 from api.middleware import BoundedBodies, CommonHeaders, Etags, HeadIsGet
 from api.problems import answer_problems, responses
@@ -79,7 +79,7 @@ def create_app(
     app.include_router(operations.router)
     app.include_router(badges.router)
     app.include_router(pages.router, include_in_schema=False, dependencies=reading)
-    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.mount("/static", KeptFiles(directory=STATIC), name="static")
     app.add_middleware(Etags)
     app.add_middleware(BoundedBodies)
     app.add_middleware(GZipMiddleware, minimum_size=_WORTH_COMPRESSING_BYTES)

@@ -64,3 +64,13 @@ async def test_a_badge_shows_a_probes_state(
 async def test_a_badge_of_nothing_is_a_problem(client: AsyncClient) -> None:
     answer = await client.get("/badge/nothing_of_the_kind.svg")
     assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+
+
+async def test_scripts_are_kept_and_styles_are_asked_for_again(client: AsyncClient) -> None:
+    script = await client.get("/static/vendor/htmx-2.0.11.min.js")
+    style = await client.get("/static/style.css")
+    again = await client.get("/static/style.css", headers={"If-None-Match": style.headers["etag"]})
+
+    assert script.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert style.headers["cache-control"] == "no-cache"
+    assert again.status_code == 304
