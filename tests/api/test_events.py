@@ -12,20 +12,15 @@ from fastapi import FastAPI
 from httpx import AsyncClient
 
 from api.live import MOST_BEHIND, MOST_LISTENERS, Live
-from api.main import create_app
 from api.server import serving
-from synthetics.access import Access
-from synthetics.alerting.acting import Acts
 from synthetics.clock import SystemClock
-from synthetics.metrics.exporter import Exporter, new_registry
 from synthetics.model.run import Outcome, RunKey, Trigger
 from synthetics.model.timing import ZERO
-from synthetics.queries import Reads
 from synthetics.queries.live import Newest
-from synthetics.queries.readiness import Readiness
 from synthetics.queries.values import RunSummary
 from synthetics.store.engine import Database
 from tests.support.alerting import Court, outage
+from tests.support.application import application
 from tests.support.clock import FakeClock
 from tests.support.runs import NOW, a_run, claim, record, tick
 
@@ -35,15 +30,7 @@ WITHIN = 15.0
 @pytest.fixture
 def timely(store: Database) -> FastAPI:
     """The app by the machine's own clock: a look a second is a second."""
-    clock = SystemClock()
-    return create_app(
-        reads=Reads.of(store, clock),
-        access=Access(store, clock),
-        acts=Acts(store, clock),
-        readiness=Readiness(store, clock=clock).reasons,
-        exporter=Exporter(new_registry()),
-        clock=clock,
-    )
+    return application(store, SystemClock())
 
 
 class Listener:

@@ -6,17 +6,13 @@ from datetime import datetime, timedelta
 import pytest
 from playwright.async_api import Browser, async_playwright
 
-from api.main import create_app
 from api.server import serving
-from synthetics.access import Access
-from synthetics.alerting.acting import Acts
 from synthetics.clock import SystemClock
-from synthetics.metrics.exporter import Exporter, new_registry
 from synthetics.model.run import Outcome
 from synthetics.queries import Reads
-from synthetics.queries.readiness import Readiness
 from synthetics.store.engine import Database
 from tests.support.alerting import Court, outage
+from tests.support.application import application
 from tests.support.debian import path_of
 from tests.support.runs import NOW, a_probe, a_run, a_timing, cover_now, publish, record, tick
 
@@ -54,16 +50,7 @@ async def shown(database: Database) -> Database:
 @pytest.fixture
 async def site(shown: Database) -> AsyncIterator[str]:
     """Where it is served."""
-    clock = MovedClock()
-    app = create_app(
-        reads=Reads.of(shown, clock),
-        access=Access(shown, clock),
-        acts=Acts(shown, clock),
-        readiness=Readiness(shown, clock=clock).reasons,
-        exporter=Exporter(new_registry()),
-        clock=clock,
-    )
-    async with serving(app, host="127.0.0.1", port=0) as url:
+    async with serving(application(shown, MovedClock()), host="127.0.0.1", port=0) as url:
         yield url
 
 
