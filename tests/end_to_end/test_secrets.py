@@ -110,7 +110,16 @@ async def test_what_a_platform_lets_slip_is_kept_nowhere(
         )
         reports = ("--junit", "junit.xml", "--html", "report.html")
         told = await asyncio.to_thread(
-            call, tmp_path, environ, "--debug", "run", "cold-start", "session-resumption", "--json", *reports
+            call,
+            tmp_path,
+            environ,
+            "--debug",
+            "run",
+            "cold-start",
+            "session-resumption",
+            "--json",
+            *reports,
+            within=180.0,
         )
     written = {
         "standard output": told.stdout,
