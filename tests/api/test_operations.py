@@ -1,5 +1,6 @@
 """Alive, ready, counted: also while the database is away."""
 
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse
 
 from api.main import create_app
+from api.server import _listening
 from synthetics.access import Access
 from synthetics.alerting.acting import Acts
 from synthetics.clock import SystemClock
@@ -199,3 +201,10 @@ def an_app(database: Database, clock: FakeClock | SystemClock) -> FastAPI:
 def a_client(app: FastAPI) -> AsyncClient:
     transport = ASGITransport(app, raise_app_exceptions=False)
     return AsyncClient(transport=transport, base_url="http://status.test")
+
+
+def test_answers_of_two_parts_do_not_wait_for_an_acknowledgement() -> None:
+    with _listening("127.0.0.1", 0) as bound:
+        assert bound.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        with socket.create_connection(bound.getsockname()), bound.accept()[0] as accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
