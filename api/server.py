@@ -25,7 +25,7 @@ class _Server(uvicorn.Server):
 @asynccontextmanager
 async def serving(app: FastAPI, *, host: str, port: int) -> AsyncIterator[str]:
     """The application answers inside the block; gives its address. Raises SettingsError if it cannot listen."""
-    bound = _listening(host, port)
+    bound = listening_socket(host, port)
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -46,7 +46,8 @@ async def serving(app: FastAPI, *, host: str, port: int) -> AsyncIterator[str]:
         bound.close()
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def listening_socket(host: str, port: int) -> socket.socket:
+    """A socket that connections wait in. Raises SettingsError if it cannot listen there."""
     try:
         bound = socket.create_server(
             (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=512

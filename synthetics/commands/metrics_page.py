@@ -9,7 +9,7 @@ from prometheus_client.metrics_core import Metric
 from synthetics.clock import SystemClock
 from synthetics.commands.markdown import table
 from synthetics.metrics.collectors import Metrics
-from synthetics.metrics.states import StateGauges
+from synthetics.metrics.states import ProbeState, StateGauges
 
 _HEAD = """\
 # Metrics
@@ -52,10 +52,10 @@ def _counted() -> Iterable[Sequence[str]]:
 
 
 def _states() -> Iterable[Sequence[str]]:
-    async def nothing() -> Sequence[object]:
+    async def nothing() -> Sequence[ProbeState]:
         return ()
 
-    for family in StateGauges(nothing, clock=SystemClock()).collect():  # type: ignore[arg-type]
+    for family in StateGauges(nothing, clock=SystemClock()).collect():
         yield _row(family, getattr(family, "_labelnames", ()))
 
 

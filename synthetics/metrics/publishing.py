@@ -18,7 +18,7 @@ from synthetics.model.run import Run
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
-    from mypy_boto3_cloudwatch.type_defs import MetricDatumTypeDef
+    from mypy_boto3_cloudwatch.type_defs import DimensionTypeDef, MetricDatumTypeDef
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -97,10 +97,12 @@ class CallPublisher(Background):
                 return
 
     def _entry(self, at: datetime, datum: Datum) -> "MetricDatumTypeDef":
-        dimensions = [{"Name": self._names.dimension, "Value": datum.probe}] if datum.probe else []
+        dimensions: list[DimensionTypeDef] = []
+        if datum.probe is not None:
+            dimensions.append({"Name": self._names.dimension, "Value": datum.probe})
         return {
             "MetricName": datum.name,
-            "Dimensions": dimensions,  # type: ignore[typeddict-item]
+            "Dimensions": dimensions,
             "Timestamp": at,
             "Value": datum.value,
             "Unit": datum.unit.value,

@@ -12,7 +12,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse
 
 from api.main import create_app
-from api.server import _listening
+from api.server import listening_socket
 from synthetics.access import Access
 from synthetics.alerting.acting import Acts
 from synthetics.clock import SystemClock
@@ -204,7 +204,7 @@ def a_client(app: FastAPI) -> AsyncClient:
 
 
 def test_answers_of_two_parts_do_not_wait_for_an_acknowledgement() -> None:
-    with _listening("127.0.0.1", 0) as bound:
+    with listening_socket("127.0.0.1", 0) as bound:
         assert bound.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         with socket.create_connection(bound.getsockname()), bound.accept()[0] as accepted:
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

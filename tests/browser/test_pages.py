@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, ViewportSize, expect
 
 from synthetics.model.run import Outcome
 from synthetics.store.engine import Database
@@ -13,7 +13,7 @@ from tests.browser.conftest import SEEN_WITHIN
 from tests.support.runs import a_run, record, tick
 
 ARTEFACTS = Path(__file__).parents[2] / "artefacts"
-PHONE = {"width": 390, "height": 844}
+PHONE = ViewportSize(width=390, height=844)
 _SEEN_WITHIN_MS = SEEN_WITHIN.total_seconds() * 1000
 _GRAVE = {"serious", "critical"}
 
@@ -45,7 +45,7 @@ async def test_screen_readers_and_weak_eyes_find_their_way(
 async def test_on_a_phone_nothing_is_wider_than_the_screen(
     browser: Browser, site: str, places: dict[str, str]
 ) -> None:
-    context = await browser.new_context(viewport=PHONE)  # type: ignore[arg-type]
+    context = await browser.new_context(viewport=PHONE)
     page = await context.new_page()
     widths = {}
     for name, path in places.items():
