@@ -14,7 +14,9 @@ from synthetics.store.engine import Database
 
 _MICROSECOND = timedelta(microseconds=1)
 
-# Only ticks that lie on today's grid count: after a change of the interval the older ones lie elsewhere.
+# Only ticks that lie on today's grid count: after a change of the interval the older ones lie elsewhere. Whether
+# there were any before is looked for within a week: otherwise such a change has the whole history read in vain.
+_LOOK_BACK = timedelta(days=7)
 
 _PLACES = text(
     """
@@ -23,7 +25,8 @@ _PLACES = text(
             WHERE probe = :probe AND runs.location = place.location AND trigger = :trigger AND tick > :since
               AND ((extract(epoch FROM tick) * 1000000)::bigint - :offset) % :every = 0) AS first,
            EXISTS (SELECT FROM runs
-            WHERE probe = :probe AND runs.location = place.location AND trigger = :trigger AND tick <= :since
+            WHERE probe = :probe AND runs.location = place.location AND trigger = :trigger
+              AND tick <= :since AND tick > :looked_back
               AND ((extract(epoch FROM tick) * 1000000)::bigint - :offset) % :every = 0) AS before
     FROM (SELECT DISTINCT location FROM runs WHERE probe = :probe AND tick > :since AND tick <= :until) AS place
     """
@@ -69,7 +72,8 @@ async def _covered(
         "until": until,
     }
     due = recorded = ran = 0
-    for place in (await connection.execute(_PLACES, {**asked, "since": since})).mappings().all():
+    begun = {**asked, "since": since, "looked_back": since - _LOOK_BACK}
+    for place in (await connection.execute(_PLACES, begun)).mappings().all():
         if place["first"] is None:
             continue
         begin = since if place["before"] else place["first"] - grid.every
