@@ -28,6 +28,7 @@ from benchmarks.history import Past, write
 from benchmarks.machine import conditions
 from synthetics.clock import SystemClock
 from synthetics.contract.probe import Probe, TimingSpec
+from synthetics.model.grid import Grid
 from synthetics.queries import Reads
 from synthetics.queries.timings import Span
 from synthetics.store.embedded import EmbeddedPostgres
@@ -90,7 +91,9 @@ def main() -> int:
 def fill(url: str, runs: int, probes: int, until: datetime) -> list[Probe]:
     """The past and its hourly figures; says how long each took. The probes whose past it is."""
     each = runs // probes
-    pasts = [Past(NAME.format(place), TIMING, each, DAYS / each, until) for place in range(probes)]
+    names, every = [NAME.format(place) for place in range(probes)], DAYS / each
+    # Every run on its probe's own grid, as a worker would have had it.
+    pasts = [Past(name, TIMING, each, every, Grid.of(name, every).at_or_before(until)) for name in names]
     cover(url, until - DAYS, until)
     with took(f"{runs} runs of {probes} probes over {DAYS.days} days written"):
         write(url, *pasts)
@@ -106,7 +109,7 @@ def fill(url: str, runs: int, probes: int, until: datetime) -> list[Probe]:
         row = connection.execute("SELECT pg_size_pretty(pg_database_size(current_database()))").fetchone()
         print(f"The database has {row[0] if row else '?'}.")
     timing = TimingSpec(TIMING, "From asking to being there.", phases=("pull", "start"))
-    return [a_probe(past.probe, timings=(timing,)) for past in pasts]
+    return [a_probe(name, timings=(timing,), every=every, timeout=every * 0.9) for name in names]
 
 
 def ask(state: Path, url: str, until: datetime, declared: Sequence[Probe]) -> bool:
@@ -162,6 +165,7 @@ async def explain(url: str, until: datetime) -> None:
         await reads.status.overview()
         await reads.timings.latest()
         await reads.history.cases(NAME.format(0))
+        await reads.coverage.probe(NAME.format(0), since=until - timedelta(days=1), until=until)
         await reads.history.runs(NAME.format(0), limit=25)
         await reads.timings.history(TIMING, Span(until - DAYS, until), probe=NAME.format(0))
     event.remove(Engine, "before_cursor_execute", remember)
