@@ -14,8 +14,8 @@ from synthetics.store.engine import Database
 
 _MICROSECOND = timedelta(microseconds=1)
 
-# Only ticks that lie on today's grid count: after a change of the interval the older ones lie elsewhere. Whether
-# there were any before is looked for within a week, or such a change has the whole history read in vain.
+# Only ticks that lie on today's grid count: after a change of the interval the older ones lie elsewhere.
+# Whether there were any before is looked for within a week: else all of history would be read in vain.
 _LOOK_BACK = timedelta(days=7)
 
 _PLACES = text(
