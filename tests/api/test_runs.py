@@ -220,6 +220,16 @@ async def test_coverage_counts_a_silence_at_the_begin_of_the_span(client: AsyncC
     assert (coverage["due"], coverage["recorded"]) == (12 * 24, 1)
 
 
+async def test_coverage_of_a_probe_that_rested_for_weeks_begins_anew(
+    client: AsyncClient, store: Database
+) -> None:
+    await record(store, a_run(tick(12 * 24 * 9)), a_run(tick(2)), a_run(tick(1)))
+
+    coverage = (await client.get("/api/v1/probes/open_document")).json()["coverage"]
+
+    assert (coverage["due"], coverage["recorded"]) == (2, 2)
+
+
 def test_a_cursor_names_what_is_wrong() -> None:
     with pytest.raises(ValueError, match="start again without one"):
         Cursor.parse("nonsense")
