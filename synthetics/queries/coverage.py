@@ -52,8 +52,8 @@ class Coverages:
     async def probe(self, name: str, *, since: datetime, until: datetime) -> Coverage:
         """Recorded / due for the ticks in (since, until], all locations together. Raises NotFound.
 
-        A probe that was first run within the span, or for the first time in a week, is due from then on. `until` should lie a timeout back, or
-        runs in flight count as not recorded.
+        A probe that was first run within the span, or for the first time in a week, is due from then on.
+        `until` should lie a timeout back, or runs in flight count as not recorded.
         """
         async with reading(self._database) as connection:
             probe = await catalogue.one(connection, name)
