@@ -3,6 +3,7 @@
 SyntheticsError
 ├── PlatformError         the platform broke its promise: the run is `failed`
 │   ├── Unavailable       a whole part of the platform is away: ends the run, whichever case met it
+│   ├── StillAwaited      nothing is there to be removed, and something may yet come
 │   └── Unexpected        an expectation did not hold
 │       └── TimedOut      something awaited did not come in time
 ├── ProbeBroken           we are wrong (bug, credentials, settings): the run is `broken`
@@ -40,6 +41,10 @@ class PlatformError(SyntheticsError):
 
 class Unavailable(PlatformError):
     """A whole part of the platform is away. One cause: what comes after it in the run could not say more."""
+
+
+class StillAwaited(PlatformError):
+    """Nothing is left to be removed now, and something may yet come of what was asked: look again later."""
 
 
 class Unexpected(PlatformError):

@@ -9,7 +9,8 @@ class Verdict:
     """One way of breaking things. `survived` counts the faults after which work went on.
 
     `lost` are runs and ticks without the record they should have, `doubled` those with more than one, `leaked`
-    what is left on the platform in the end; each as a line for people. `told` is worth knowing besides.
+    what is left on the platform in the end; each as a line for people. `told` is worth knowing, and
+    `failures` are the runs that failed meanwhile, each with its reason: if the platform is well, none should.
     """
 
     what: str
@@ -19,6 +20,7 @@ class Verdict:
     doubled: list[str] = field(default_factory=list)
     leaked: list[str] = field(default_factory=list)
     told: str = ""
+    failures: list[str] = field(default_factory=list)
 
     @property
     def clean(self) -> bool:
@@ -36,11 +38,12 @@ def table(verdicts: Iterable[Verdict]) -> str:
 
 
 def troubles(verdicts: Sequence[Verdict], most: int = 20) -> list[str]:
-    """What should not be, a line each; of each kind the first ones."""
+    """What should not be, and what failed meanwhile, a line each; of each kind the first ones."""
     lines = []
     for one in verdicts:
         if one.given != one.survived:
             lines.append(f"{one.what}: {one.given - one.survived} of {one.given} were not survived")
-        for kind, found in (("lost", one.lost), ("doubled", one.doubled), ("leaked", one.leaked)):
+        kinds = {"lost": one.lost, "doubled": one.doubled, "leaked": one.leaked, "failed": one.failures}
+        for kind, found in kinds.items():
             lines += [f"{one.what}: {kind}: {what}" for what in found[:most]]
     return lines

@@ -19,7 +19,7 @@ from probes.platform.webordinary import CONTAINER_KINDS, Context, Webordinary
 from synthetics.clock import SystemClock
 from synthetics.contract.platform import Finding, RunScope
 from synthetics.contract.tracing import Trace
-from synthetics.errors import PlatformError, ProbeBroken
+from synthetics.errors import ProbeBroken, StillAwaited
 from synthetics.model.resource import Orphan, Resource
 
 __all__ = ["Context", "Webordinary", "WebordinaryPlatform"]
@@ -62,7 +62,10 @@ class WebordinaryPlatform:
                 scope.requests.use(what, quantity)
 
     async def remove(self, resource: Resource) -> None:
-        """Remove what a run left behind, with all that its client has. Raises PlatformError if it stays."""
+        """Remove what a run left behind, with all that its client has.
+
+        Raises PlatformError if it stays, and StillAwaited while a mail of it may yet be read.
+        """
         async with self.open(self._scope(resource.run_id, resource.probe, resource.tag, resource)) as web:
             if resource.kind == "task":
                 await web.tasks.stop(resource.name)
@@ -71,7 +74,7 @@ class WebordinaryPlatform:
             await web.removal.client(resource.details.get("client", web.client_id), _hints(resource))
         until = resource.intended + MAIL_MAY_COME
         if "mail" in resource.details and self._clock.now() < until:
-            raise PlatformError(
+            raise StillAwaited(
                 f"the mail {resource.details['mail']} may yet be read, though nothing (more) has come of it: "
                 f"looked after until {until:%H:%M:%S} UTC"
             )

@@ -86,6 +86,7 @@ def sweep(
         *(f"found    {_entry(entry)}" for entry in report.found if dry_run),
         *(f"removed  {_entry(entry)}" for entry in report.removed),
         *(f"stuck    {_entry(entry)}: {entry.last_error}" for entry in report.stuck),
+        *(f"awaited  {_entry(entry)}: {entry.last_error}" for entry in report.awaited),
         *(
             f"orphan   {orphan.kind} {orphan.name}, {in_words(orphan.age)} old: the platform's own, left alone"
             for orphan in report.orphans

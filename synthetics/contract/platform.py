@@ -80,7 +80,8 @@ class Platform(Protocol):
     async def remove(self, resource: Resource) -> None:
         """Remove what a run left behind and see that it is gone; a thing that never came to be is gone.
 
-        Called for every open entry of a run in `removal_order`. Raises PlatformError if it is still there.
+        Called for every open entry of a run in `removal_order`. Raises PlatformError if it is still there, and
+        StillAwaited if nothing is there, and something may yet come.
         """
 
     def removal_order(self, kind: str) -> int:

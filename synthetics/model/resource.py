@@ -20,6 +20,7 @@ class Resource:
 
     `kind` and `details` are the platform's words; the engine only keeps them and hands them back to the
     platform's sweeper. `name` is the id once it is known, and before that whatever finds the thing again.
+    `attempts` counts failed removals, and `last_error` tells why it is still in the ledger.
     """
 
     id: UUID
@@ -33,6 +34,11 @@ class Resource:
     details: dict[str, str] = field(default_factory=dict)
     attempts: int = 0
     last_error: str | None = None
+
+    @property
+    def awaited(self) -> bool:
+        """Whether nothing of it was there when it was last removed, and something may yet come."""
+        return self.state is not ResourceState.GONE and self.attempts == 0 and self.last_error is not None
 
 
 @dataclass(frozen=True, slots=True)

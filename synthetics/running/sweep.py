@@ -7,7 +7,7 @@ from datetime import timedelta
 import structlog
 
 from synthetics.contract.platform import Platform
-from synthetics.errors import PlatformError, ProbeBroken
+from synthetics.errors import PlatformError, ProbeBroken, StillAwaited
 from synthetics.model.resource import Orphan, Resource
 from synthetics.store import locks, resources, runs
 from synthetics.store.engine import Database
@@ -20,15 +20,17 @@ _LOCK = frozenset({"sweep"})
 
 @dataclass(frozen=True, slots=True)
 class SweepReport:
-    """What one sweep found and did. `stuck` entries carry why they are still there.
+    """What one sweep found and did. `stuck` and `awaited` entries carry why they are still in the ledger.
 
-    `under_way`: runs that go on, or may go on; what they made was not looked at. `orphans`: what the platform
-    itself has forgotten, told and left alone; `unseen`: why that could not be looked for.
+    `awaited`: nothing of them is on the platform, and something may yet come of what was asked. `under_way`:
+    runs that go on, or may go on; what they made was not looked at. `orphans`: what the platform itself has
+    forgotten, told and left alone; `unseen`: why that could not be looked for.
     """
 
     closed: int = 0
     removed: tuple[Resource, ...] = ()
     stuck: tuple[Resource, ...] = ()
+    awaited: tuple[Resource, ...] = ()
     found: tuple[Resource, ...] = field(default=())
     under_way: runs.UnderWay | None = None
     orphans: tuple[Orphan, ...] = ()
@@ -78,9 +80,15 @@ class Sweep:
     async def _remove_all(self, entries: list[Resource]) -> SweepReport:
         removed: list[Resource] = []
         stuck: list[Resource] = []
+        awaited: list[Resource] = []
         for entry in entries:
             try:
                 await self._platform.remove(entry)
+            except StillAwaited as why:
+                awaited.append(replace(entry, attempts=0, last_error=str(why)))
+                log.info("resource.awaited", kind=entry.kind, name=entry.name, why=str(why))
+                async with self._database.transaction() as connection:
+                    await resources.awaited(connection, entry.id, str(why))
             except (PlatformError, ProbeBroken) as error:
                 stuck.append(replace(entry, attempts=entry.attempts + 1, last_error=str(error)))
                 self._leaked(entry.kind)
@@ -91,5 +99,7 @@ class Sweep:
                 removed.append(entry)
                 log.info("resource.removed", kind=entry.kind, name=entry.name, run_id=str(entry.run_id))
                 async with self._database.transaction() as connection:
-                    await resources.gone(connection, entry.id, swept=True)
-        return SweepReport(removed=tuple(removed), stuck=tuple(stuck), found=tuple(entries))
+                    await resources.gone(connection, entry.id, swept=not entry.awaited)
+        return SweepReport(
+            removed=tuple(removed), stuck=tuple(stuck), awaited=tuple(awaited), found=tuple(entries)
+        )

@@ -68,6 +68,13 @@ async def failed_removal(connection: AsyncConnection, entry: UUID, error: str) -
     )
 
 
+async def awaited(connection: AsyncConnection, entry: UUID, why: str) -> None:
+    """Keep that nothing of it is there, and that something may yet come: no removal of it has failed."""
+    await connection.execute(
+        update(resources).where(resources.c.id == entry).values(attempts=0, last_error=storable_text(why))
+    )
+
+
 async def of_run(connection: AsyncConnection, run_id: UUID) -> list[Resource]:
     """Everything this run meant to make, oldest intention first."""
     found = await connection.execute(

@@ -72,6 +72,41 @@ async def test_what_runs_leave_though_they_ended_well_opens(court: Court) -> Non
     )
 
 
+async def test_what_may_yet_come_is_looked_after_and_nothing_was_left(court: Court) -> None:
+    platform = FakePlatform()
+    platform.awaited |= {"syn-0", "syn-1"}
+    for minute in (0, 1):
+        await left(court, minute, name=f"syn-{minute}")
+    sweep = Sweep(court.database, platform)
+
+    for _ in range(3):
+        report = await sweep.once()
+        assert (report.removed, report.stuck) == ((), ())
+        assert [entry.last_error for entry in report.awaited] == ["syn-0 may yet come", "syn-1 may yet come"]
+    await look(court)
+    assert await court.incidents() == []
+
+    platform.awaited.clear()
+    assert len((await sweep.once()).removed) == 2
+    await look(court)
+    assert await court.incidents() == []
+
+
+async def test_what_came_late_and_will_not_go_is_stuck(court: Court) -> None:
+    platform = FakePlatform()
+    platform.awaited.add("syn-one")
+    await left(court, 0, name="syn-one")
+    sweep = Sweep(court.database, platform)
+    await sweep.once()
+
+    platform.stuck.add("syn-one")
+    await sweep.once()
+    await sweep.once()
+    await look(court)
+    (incident,) = await court.incidents()
+    assert incident.summary.endswith("session syn-one first: syn-one will not go")
+
+
 async def test_what_interrupted_runs_leave_is_the_sweeps_own_work(court: Court) -> None:
     for minute in (0, 1, 2):
         await left(court, minute, Outcome.INTERRUPTED, f"syn-{minute}")

@@ -16,7 +16,7 @@ from probes.platform.values import SessionRow
 from probes.platform.workspace import Place
 from synthetics.clock import SystemClock
 from synthetics.contract.waiting import BLOCKING, FINE, Pace, sight
-from synthetics.errors import GuardRefused, PlatformError
+from synthetics.errors import GuardRefused, StillAwaited
 from synthetics.model.resource import Resource, ResourceState
 from tests.platform.conftest import Run, opened
 from tests.support.sandbox import RunningSandbox
@@ -361,7 +361,7 @@ async def test_what_comes_of_a_mail_when_its_run_is_over_is_swept(
     )
     platform = WebordinaryPlatform(load({}, sandbox.environment))
     try:
-        with pytest.raises(PlatformError, match="may yet be read"):
+        with pytest.raises(StillAwaited, match="may yet be read"):
             await platform.remove(left)
         await web.mail.send(letter)  # delivered again
         look = partial(web.tables.sessions_of_client, web.mail.client_id)

@@ -14,7 +14,7 @@ from synthetics.contract.platform import Finding, RunScope
 from synthetics.contract.probe import Probe, ProbeSpec, Scenario, Severity, Step, TimingSpec, probe
 from synthetics.contract.progress import Unwatched
 from synthetics.costs.prices import Prices
-from synthetics.errors import PlatformError, SyntheticsError
+from synthetics.errors import PlatformError, StillAwaited, SyntheticsError
 from synthetics.model.check import Case, Effect
 from synthetics.model.cost import Region
 from synthetics.model.resource import Orphan, Resource
@@ -84,6 +84,7 @@ class FakePlatform:
         self.trouble: list[str] = []
         self.refuse: SyntheticsError | None = None
         self.stuck: set[str] = set()
+        self.awaited: set[str] = set()
         self.forgotten: list[Orphan] = []
         self.scopes: list[RunScope] = []
         self.closed = 0
@@ -107,6 +108,8 @@ class FakePlatform:
             raise PlatformError(f"{resource.name} will not go")
         if resource.name in self.things:
             self.things.remove(resource.name)
+        if resource.name in self.awaited:
+            raise StillAwaited(f"{resource.name} may yet come")
 
     def removal_order(self, kind: str) -> int:
         return len(kind)
