@@ -10,6 +10,7 @@ import structlog
 from structlog.typing import Processor
 
 from synthetics.redaction import HIDDEN, clean, hide, is_secret_name
+from synthetics.run_log import collect
 from synthetics.words import printable
 
 
@@ -58,7 +59,7 @@ def configure(
     ]
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
+            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name, collect],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 *_rendering(readable, handler),
@@ -67,8 +68,9 @@ def configure(
     )
     structlog.configure(
         processors=[
-            structlog.stdlib.filter_by_level,
             *shared,
+            collect,  # a run keeps also what is not written at this level
+            structlog.stdlib.filter_by_level,
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
         wrapper_class=structlog.stdlib.BoundLogger,

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
 
 from api.models.base import Answer, Moment, optional_seconds, seconds
 from synthetics.model.check import Check, CheckOutcome
+from synthetics.model.log_line import LogLine
 from synthetics.model.resource import ResourceState
 from synthetics.model.run import Outcome, StepOutcome, StepResult, Trigger
 from synthetics.model.timing import Phase, Timing
@@ -178,6 +179,28 @@ class ResourceOut(Answer):
         return cls(kind=entry.kind, name=entry.name, state=entry.state, last_error=entry.last_error)
 
 
+class LogLineOut(Answer):
+    """A line of what was logged while the run went on, or a request that it made."""
+
+    offset_seconds: float = Field(description="From the run's start.")
+    level: str
+    event: str = Field(examples=["request.ended"])
+    fields: dict[str, JsonValue] = Field(description="What the line tells, free of secrets.")
+    took_seconds: float | None = Field(description="Of a request; of several the longest.")
+    times: int = Field(description="How often the same was said here or a few lines further on.")
+
+    @classmethod
+    def of(cls, line: LogLine) -> Self:
+        return cls(
+            offset_seconds=seconds(line.offset),
+            level=line.level,
+            event=line.event,
+            fields=_EVIDENCE.validate_python(dict(line.fields)),
+            took_seconds=None if line.took is None else seconds(line.took),
+            times=line.times,
+        )
+
+
 class RunDetailOut(Answer):
     """A run in full."""
 
@@ -201,6 +224,9 @@ class RunDetailOut(Answer):
     cost_shares: dict[str, float] = Field(
         description="The same by service.", examples=[{"dynamodb": 0.00000175, "fargate": 0.00085}]
     )
+    log: list[LogLineOut] = Field(
+        description="Oldest first; of a run that passed without its requests and debug lines."
+    )
 
     @classmethod
     def of(cls, detail: RunDetail) -> Self:
@@ -218,6 +244,7 @@ class RunDetailOut(Answer):
             usage=dict(detail.usage),
             cost_dollars=None if detail.cost is None else detail.cost.dollars,
             cost_shares={} if detail.cost is None else dict(detail.cost.shares),
+            log=[LogLineOut.of(line) for line in detail.log],
         )
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar
 
+import structlog
+
 from synthetics.clock import Clock
 from synthetics.contract.evidence import clean, clean_text
 from synthetics.contract.probe import Probe, Step
@@ -15,6 +17,8 @@ from synthetics.errors import PlatformError, ProbeBroken, Unavailable, Undeclare
 from synthetics.model.check import Case, Check, CheckOutcome, Effect
 from synthetics.model.run import StepOutcome, StepResult
 from synthetics.model.timing import UNACCOUNTED, ZERO, Phase, Timing
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 P = TypeVar("P")
 T = TypeVar("T")
@@ -127,6 +131,7 @@ class ProbeContext(Generic[P]):
             raise UndeclaredName(f"step {step.name!r} is not declared by probe {self.spec.name}")
         if step.name in self._done:
             raise ProbeBroken(f"step {step.name!r} was entered twice in one run")
+        log.debug("step.started", step=step.name)
         self._progress.step_started(self.probe, declared)
         began = self._clock.monotonic()
         outcome = StepOutcome.INTERRUPTED
@@ -144,6 +149,7 @@ class ProbeContext(Generic[P]):
                 offset=timedelta(seconds=began - self._began),
                 took=timedelta(seconds=self._clock.monotonic() - began),
             )
+            log.debug("step.ended", step=step.name, outcome=outcome.value)
             self._progress.step_ended(self.probe, result)
 
     # -- cases -------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from uuid import UUID, uuid5
 
 from synthetics.model.check import Check
 from synthetics.model.cost import Cost, Usage
+from synthetics.model.log_line import LogLine
 from synthetics.model.timing import ZERO, Timing
 
 _NAMESPACE = UUID("5f2b7a52-7a0e-4f4e-9a55-2f0c5b0f6d11")
@@ -105,6 +106,7 @@ class Run:
     facts: Mapping[str, str] = field(default_factory=dict)
     usage: Usage = field(default_factory=dict)
     cost: Cost = field(default_factory=Cost)
+    log: tuple[LogLine, ...] = ()
 
     @property
     def id(self) -> UUID:

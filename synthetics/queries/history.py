@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from synthetics.errors import NotFound
 from synthetics.model.check import Check, CheckOutcome
 from synthetics.model.cost import Cost
+from synthetics.model.log_line import LogLine
 from synthetics.model.resource import ResourceState
 from synthetics.model.run import TELLING, Outcome, StepOutcome, StepResult
 from synthetics.model.timing import Phase, Timing
@@ -133,6 +134,7 @@ class History:
                 facts=row["facts"],
                 usage=row["usage"],
                 cost=None if row["cost_dollars"] is None else Cost(row["cost_dollars"], row["cost_shares"]),
+                log=await _log(connection, row),
             )
 
 
@@ -179,6 +181,23 @@ async def _timings(connection: AsyncConnection, run: RowMapping) -> tuple[Timing
     chosen = select(timings).where(timings.c.run_id == run["id"], timings.c.tick == run["tick"])
     rows = (await connection.execute(chosen.order_by(timings.c.position))).mappings()
     return tuple(timing_value(row) for row in rows)
+
+
+async def _log(connection: AsyncConnection, run: RowMapping) -> tuple[LogLine, ...]:
+    logs = tables.logs
+    chosen = select(logs.c.lines).where(logs.c.run_id == run["id"], logs.c.tick == run["tick"])
+    lines = await connection.scalar(chosen)
+    return tuple(
+        LogLine(
+            offset=timedelta(seconds=line["offset"]),
+            level=line["level"],
+            event=line["event"],
+            fields=line["fields"],
+            took=optional(line["took"]),
+            times=line["times"],
+        )
+        for line in lines or ()
+    )
 
 
 async def _resources(connection: AsyncConnection, run_id: UUID) -> tuple[LedgerEntry, ...]:

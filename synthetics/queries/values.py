@@ -8,6 +8,7 @@ from uuid import UUID
 
 from synthetics.model.check import Check, CheckOutcome
 from synthetics.model.cost import Cost, Usage
+from synthetics.model.log_line import LogLine
 from synthetics.model.resource import ResourceState
 from synthetics.model.run import Outcome, StepResult, Trigger
 from synthetics.model.timing import Phase, Timing
@@ -139,6 +140,7 @@ class RunDetail:
     facts: Mapping[str, str]
     usage: Usage
     cost: Cost | None
+    log: tuple[LogLine, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from synthetics.errors import PlatformError, SyntheticsError
 from synthetics.model.check import Check
 from synthetics.model.run import Outcome, Run, RunKey, StepOutcome
 from synthetics.model.timing import ZERO
+from synthetics.run_log import RunLog, collecting
 from synthetics.running.control import Control
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
@@ -104,7 +105,7 @@ class Runner:
         `missed`; raises nothing of its own.
         """
         trace = Trace.begin(key.id)
-        meter = RunMeter(self._requests)
+        meter = RunMeter(self._requests, run_log := RunLog(self._clock))
         scope = RunScope(
             run_id=key.id,
             probe=probe.name,
@@ -116,7 +117,8 @@ class Runner:
         )
         started, began = self._clock.now(), self._clock.monotonic()
         self._progress.started(probe)
-        with structlog.contextvars.bound_contextvars(probe=probe.name, run_id=str(key.id)):
+        bound = structlog.contextvars.bound_contextvars(probe=probe.name, run_id=str(key.id))
+        with bound, collecting(run_log):
             async with AsyncExitStack() as stack:
                 try:
                     clients = await stack.enter_async_context(self._platform.open(scope))
@@ -148,6 +150,7 @@ class Runner:
             facts=ctx.facts,
             usage=(usage := meter.usage()),
             cost=self._prices.cost(usage),
+            log=run_log.lines(debug=ending.outcome is not Outcome.PASSED),
         )
         self._progress.finished(run)
         return run

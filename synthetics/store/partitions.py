@@ -64,8 +64,9 @@ async def _existing(connection: AsyncConnection) -> set[str]:
         text(
             "SELECT child.relname FROM pg_inherits"
             " JOIN pg_class child ON child.oid = inhrelid"
-            " WHERE inhparent = ANY (ARRAY['runs', 'steps', 'timings', 'checks']::regclass[])"
-        )
+            " WHERE inhparent = ANY (CAST(:tables AS regclass[]))"
+        ),
+        {"tables": list(MONTHLY)},
     )
     return set(found)
 

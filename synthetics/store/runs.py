@@ -29,7 +29,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from synthetics.model.run import TELLING, Outcome, Run, RunKey, Trigger
 from synthetics.store.storable import optional_text, seconds, storable, storable_text
-from synthetics.store.tables import checks, runs, steps, timings
+from synthetics.store.tables import checks, logs, runs, steps, timings
 
 _BATCH = 500
 _MOST_ABANDONED = 1_000
@@ -165,7 +165,7 @@ async def heartbeat(
 
 
 async def record(connection: AsyncConnection, run: Run) -> bool:
-    """Keep the run with its steps, timings and checks; False, and no change, if it was kept before.
+    """Keep the run with its steps, timings, checks and log; False, and no change, if it was kept before.
 
     Closes the claimed row, or makes one for a run that was never claimed. What others wrote in the run's
     absence (closed as abandoned, noted as missed) gives way: the run itself knows better.
@@ -187,6 +187,7 @@ async def record(connection: AsyncConnection, run: Run) -> bool:
         (steps, _step_rows(run)),
         (timings, _timing_rows(run)),
         (checks, _check_rows(run)),
+        (logs, _log_rows(run)),
     ):
         if rows:
             await connection.execute(insert(table), rows)
@@ -421,6 +422,21 @@ def _check_rows(run: Run) -> list[dict[str, Any]]:
         }
         for position, check in enumerate(run.checks)
     ]
+
+
+def _log_rows(run: Run) -> list[dict[str, Any]]:
+    lines = [
+        {
+            "offset": seconds(line.offset),
+            "level": line.level,
+            "event": storable_text(line.event),
+            "fields": storable(line.fields),
+            "took": seconds(line.took),
+            "times": line.times,
+        }
+        for line in run.log
+    ]
+    return [{"run_id": run.id, "tick": run.key.tick, "lines": lines}] if lines else []
 
 
 def _abandoned(row: Row[Any]) -> AbandonedRun:

@@ -1,7 +1,7 @@
 """The tables. Durations are `double precision` seconds (`…_seconds`), moments are timestamptz.
 
-`runs`, `steps`, `timings` and `checks` are partitioned by the month of their tick, so that old months can be
-dropped whole; that is also why nothing holds a foreign key to them.
+`runs`, `steps`, `timings`, `checks` and `logs` are partitioned by the month of their tick, so that old months
+can be dropped whole; that is also why nothing holds a foreign key to them.
 """
 
 from sqlalchemy import (
@@ -39,7 +39,7 @@ metadata = MetaData(
 MOMENT = DateTime(timezone=True)
 
 #: Partitioned by month of `tick`.
-MONTHLY = ("runs", "steps", "timings", "checks")
+MONTHLY = ("runs", "steps", "timings", "checks", "logs")
 
 
 probes = Table(
@@ -146,6 +146,15 @@ checks = Table(
     Column("reason", Text),
     Column("evidence", JSONB, nullable=False),
     Index(None, "case", "probe", "tick"),
+    postgresql_partition_by="RANGE (tick)",
+)
+
+logs = Table(
+    "logs",
+    metadata,
+    Column("run_id", Uuid, primary_key=True),
+    Column("tick", MOMENT, primary_key=True),
+    Column("lines", JSONB, nullable=False, doc="[{offset, level, event, fields, took, times}], oldest first"),
     postgresql_partition_by="RANGE (tick)",
 )
 

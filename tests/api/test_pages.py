@@ -1,11 +1,13 @@
 """The pages show what is known, work without a script, and never run what a platform said."""
 
 import re
+from datetime import timedelta
 from html.parser import HTMLParser
 
 from httpx import AsyncClient
 
 from synthetics.model.check import Check, CheckOutcome
+from synthetics.model.log_line import LogLine
 from synthetics.model.run import Outcome, RunKey
 from synthetics.store.engine import Database
 from tests.support.runs import a_probe, a_run, a_timing, claim, publish, record, tick
@@ -121,6 +123,22 @@ async def test_the_page_of_a_run_shows_steps_checks_and_phases(client: AsyncClie
     ):
         assert words in shown.words, words
     assert '"status": 500' in shown.text
+
+
+async def test_the_page_of_a_run_shows_what_was_logged(client: AsyncClient, store: Database) -> None:
+    took = timedelta(milliseconds=12)
+    said = (
+        LogLine(took, "debug", "request.ended", {"service": "ecs", "outcome": "<b>ok"}, took=took, times=3),
+        LogLine(took, "error", "probe.crashed", {"exception": "Traceback:\n  it broke"}),
+    )
+    run = a_run(tick(1), Outcome.FAILED, log=said)
+    await record(store, run)
+
+    shown = await page(client, f"/runs/{run.id}")
+
+    assert "2 lines, counted from the run's start" in shown.words
+    assert "0.012 s request.ended ×3 service ecs outcome <b>ok longest 12 ms" in shown.words
+    assert "Traceback:\n  it broke" in shown.text
 
 
 async def test_the_page_of_a_run_in_flight_or_never_started_is_shown(

@@ -9,6 +9,7 @@ from httpx import AsyncClient
 from hypothesis import given
 from hypothesis import strategies as st
 
+from synthetics.model.log_line import LogLine
 from synthetics.model.resource import Resource, ResourceState
 from synthetics.model.run import Outcome, RunKey, Trigger
 from synthetics.queries.history import Cursor
@@ -162,6 +163,37 @@ async def test_a_run_is_told_in_full(client: AsyncClient, store: Database) -> No
     assert (told["versions"], told["facts"]) == ({"reader": "58"}, {"launch": "cold"})
 
 
+async def test_the_log_of_a_run_is_told(client: AsyncClient, store: Database) -> None:
+    second = timedelta(seconds=1)
+    said = (
+        LogLine(0.25 * second, "warning", "state.unknown", {"state": "AJAR\0"}),
+        LogLine(second, "debug", "request.ended", {"service": "ecs"}, took=0.5 * second, times=3),
+    )
+    run = a_run(tick(1), Outcome.FAILED, log=said)
+    await record(store, run)
+
+    told = (await client.get(f"/api/v1/runs/{run.id}")).json()
+
+    assert told["log"] == [
+        {
+            "offset_seconds": 0.25,
+            "level": "warning",
+            "event": "state.unknown",
+            "fields": {"state": "AJAR\N{REPLACEMENT CHARACTER}"},
+            "took_seconds": None,
+            "times": 1,
+        },
+        {
+            "offset_seconds": 1.0,
+            "level": "debug",
+            "event": "request.ended",
+            "fields": {"service": "ecs"},
+            "took_seconds": 0.5,
+            "times": 3,
+        },
+    ]
+
+
 async def test_a_missed_run_is_told_too(client: AsyncClient, store: Database) -> None:
     run = a_run(tick(1), Outcome.MISSED, reason="the worker was not running")
     await record(store, run)
@@ -169,7 +201,7 @@ async def test_a_missed_run_is_told_too(client: AsyncClient, store: Database) ->
     told = (await client.get(f"/api/v1/runs/{run.id}")).json()
 
     assert (told["run"]["outcome"], told["run"]["started_at"]) == ("missed", None)
-    assert (told["steps"], told["checks"], told["timings"]) == ([], [], [])
+    assert (told["steps"], told["checks"], told["timings"], told["log"]) == ([], [], [], [])
 
 
 async def test_the_catalogue_is_told(client: AsyncClient, store: Database) -> None:

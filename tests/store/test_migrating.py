@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 import migrations
 from synthetics.errors import StoreError, WrongRevision
-from synthetics.store import migrating
+from synthetics.store import migrating, partitions
 from synthetics.store.engine import Database
 from synthetics.store.tables import metadata
 
@@ -93,6 +94,24 @@ async def test_the_migrations_make_exactly_the_tables_of_the_code(
     async with database.transaction() as connection:
         assert await schema(connection) == wanted
     assert {line.split()[1] for line in wanted} == set(metadata.tables)
+
+
+async def test_months_that_are_there_already_get_their_logs(database: Database, database_url: str) -> None:
+    months = "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = '{}'::regclass"
+    now = datetime.now(UTC)
+    await partitions.cover(database, now - timedelta(days=400), now)
+    async with database.transaction() as connection:
+        await connection.execute(text("DROP TABLE logs"))
+        await connection.execute(text("UPDATE alembic_version SET version_num = '0007'"))
+
+    await asyncio.to_thread(migrating.upgrade, database_url)
+
+    async with database.transaction() as connection:
+        runs = set(await connection.scalars(text(months.format("runs"))))
+        logs = set(await connection.scalars(text(months.format("logs"))))
+    assert len(runs) >= 13
+    assert logs == {name.replace("runs_", "logs_") for name in runs}
+    assert await partitions.cover(database, now - timedelta(days=400), now) == []
 
 
 async def test_an_empty_database_is_refused_with_the_command_to_run(empty_database_url: str) -> None:

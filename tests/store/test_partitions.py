@@ -12,6 +12,7 @@ from sqlalchemy import text
 from synthetics.model.run import RunKey
 from synthetics.store import migrating, partitions, runs
 from synthetics.store.engine import Database
+from synthetics.store.tables import MONTHLY
 from tests.store.builders import LEASE
 
 MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))
@@ -38,17 +39,17 @@ async def test_the_month_before_and_three_ahead_are_made_once(unpartitioned: Dat
     late = datetime(2026, 12, 31, 23, 30, tzinfo=timezone(timedelta(hours=-5)))  # January in UTC
     made = await partitions.make_ahead(unpartitioned, late)
     months = ("2026_12", "2027_01", "2027_02", "2027_03", "2027_04")
-    assert made == [f"{table}_{month}" for month in months for table in ("runs", "steps", "timings", "checks")]
+    assert made == [f"{table}_{month}" for month in months for table in MONTHLY]
     assert await partitions.make_ahead(unpartitioned, late) == []
     february = await partitions.make_ahead(unpartitioned, datetime(2027, 2, 1, tzinfo=UTC))
-    assert february == [f"{table}_2027_05" for table in ("runs", "steps", "timings", "checks")]
+    assert february == [f"{table}_2027_05" for table in MONTHLY]
     await unpartitioned.close()
 
 
 async def test_made_by_several_workers_at_once_each_is_made_once(unpartitioned: Database) -> None:
     now = datetime(2026, 3, 1, tzinfo=UTC)
     made = await asyncio.gather(*(partitions.make_ahead(unpartitioned, now) for _ in range(4)))
-    assert sorted(map(len, made)) == [0, 0, 0, 20]
+    assert sorted(map(len, made)) == [0, 0, 0, 5 * len(MONTHLY)]
     await unpartitioned.close()
 
 

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synthetics.model.check import Check, CheckOutcome
+from synthetics.model.log_line import LogLine
 from synthetics.model.resource import Resource, ResourceState
 from synthetics.model.run import Outcome, Run, RunKey, Trigger
 from synthetics.model.timing import Phase, Timing
@@ -73,6 +74,15 @@ runs = st.builds(
         Timing, texts, durations, phases=st.builds(Phase, texts, durations).map(lambda phase: (phase,))
     ).map(lambda timing: (timing,)),
     facts=st.dictionaries(texts, texts, max_size=2),
+    log=st.builds(
+        LogLine,
+        durations,
+        texts,
+        texts,
+        st.dictionaries(texts, values, max_size=2),
+        took=st.none() | durations,
+        times=st.integers(1, 9),
+    ).map(lambda line: (line,)),
 )
 things = st.builds(
     Resource,

@@ -5,9 +5,11 @@ from datetime import timedelta
 
 import pytest
 
+from synthetics.clock import SystemClock
 from synthetics.costs.meter import RunMeter
 from synthetics.costs.prices import Prices
 from synthetics.model.cost import Region
+from synthetics.run_log import RunLog
 from tests.support.engine import Uncounted
 
 SECOND = timedelta(seconds=1)
@@ -38,7 +40,7 @@ def test_a_cost_is_what_an_independent_reckoning_says() -> None:
 
 def test_a_meter_counts_from_any_thread_and_tells_onward() -> None:
     onward = Uncounted()
-    meter = RunMeter(onward)
+    meter = RunMeter(onward, RunLog(SystemClock()))
 
     def ask() -> None:
         for _ in range(200):
