@@ -12,7 +12,7 @@ def upgrade() -> None:
         CREATE TABLE logs (
             run_id uuid,
             tick   timestamptz,
-            lines  jsonb NOT NULL,
+            lines  json NOT NULL,
             CONSTRAINT pk_logs PRIMARY KEY (run_id, tick)
         ) PARTITION BY RANGE (tick)
         """

@@ -24,7 +24,7 @@ from sqlalchemy import (
     text,
     true,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB
 
 metadata = MetaData(
     naming_convention={
@@ -154,7 +154,7 @@ logs = Table(
     metadata,
     Column("run_id", Uuid, primary_key=True),
     Column("tick", MOMENT, primary_key=True),
-    Column("lines", JSONB, nullable=False, doc="[{offset, level, event, fields, took, times}], oldest first"),
+    Column("lines", JSON, nullable=False, doc="[{offset, level, event, fields, took, times}], fields in order"),
     postgresql_partition_by="RANGE (tick)",
 )
 
