@@ -30,7 +30,7 @@ class Svg(Response):
 )
 async def read_badge(name: ProbeName, reads: FromReads, request: Request) -> Svg:
     """The probe's name and its state: up, down, broken or unknown."""
-    status = await reads.status.probe(name)
+    status = await reads.status.probe(name, recent=0)
     label, state = plain(status.name), status.state.value
     picture = rendered(
         "badge.svg",

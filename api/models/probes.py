@@ -142,7 +142,7 @@ class ProbeStatusOut(Answer):
             last_success_at=status.last_success,
             in_flight=lines(status.in_flight),
             next_tick=status.next_tick,
-            recent_runs=lines(status.recent[:MOST_RECENT]),
+            recent_runs=lines(status.recent),
         )
 
 

@@ -7,7 +7,14 @@ from urllib.parse import quote
 from fastapi import APIRouter, Body, Query, Request, Response
 
 from api.access import Actor
-from api.models.probes import CoverageOut, ProbeDetailOut, ProbeOut, ProbesOut, ProbeStatusOut
+from api.models.probes import (
+    MOST_RECENT,
+    CoverageOut,
+    ProbeDetailOut,
+    ProbeOut,
+    ProbesOut,
+    ProbeStatusOut,
+)
 from api.models.runs import RunAskedOut, RunIn, RunsOut
 from api.paging import link_to_next
 from api.parameters import FromReads, ProbeName, RunsQuery
@@ -30,7 +37,7 @@ async def read_probe(name: ProbeName, reads: FromReads, request: Request) -> Pro
     until = request.app.state.clock.now() - probe.timeout
     return ProbeDetailOut(
         probe=ProbeOut.of(probe),
-        status=ProbeStatusOut.of(await reads.status.probe(probe.name)),
+        status=ProbeStatusOut.of(await reads.status.probe(probe.name, recent=MOST_RECENT)),
         coverage=CoverageOut.of(
             await reads.coverage.probe(probe.name, since=until - timedelta(days=1), until=until)
         ),

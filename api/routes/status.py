@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from api.models.probes import StatusOut
+from api.models.probes import MOST_RECENT, StatusOut
 from api.parameters import FromReads
 from api.problems import responses
 
@@ -12,4 +12,4 @@ router = APIRouter(tags=["status"])
 @router.get("/status", summary="How everything stands now", responses=responses(503))
 async def read_status(reads: FromReads) -> StatusOut:
     """Every probe's state with its newest runs, and the whole in one sentence."""
-    return StatusOut.of(await reads.status.overview())
+    return StatusOut.of(await reads.status.overview(recent=MOST_RECENT))

@@ -51,7 +51,7 @@ class Live:
         )
         async with reading(self._database) as connection:
             names = [probe.name for probe in await catalogue.current(connection)]
-            runs = await newest_runs(connection, names, limit=_RUNS)
+            runs = await newest_runs(connection, names, limit=_RUNS, shown=_RUNS)
             changed = [
                 Changed(row.number, Event(row.event), incident(row)) for row in await connection.execute(chosen)
             ]

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import select, true, tuple_
+from sqlalchemy import func, or_, select, true, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from synthetics.clock import Clock
@@ -32,24 +32,24 @@ class Status:
         self._database = database
         self._clock = clock
 
-    async def overview(self) -> Overview:
-        """Every probe of today's catalogue, and the whole in one sentence."""
+    async def overview(self, *, recent: int = RECENT) -> Overview:
+        """Every probe of today's catalogue with so many newest runs, and the whole in one sentence."""
         async with reading(self._database) as connection:
             probes = await catalogue.current(connection)
-            statuses = await self._statuses(connection, probes)
+            statuses = await self._statuses(connection, probes, recent)
         return Overview(self._clock.now(), *in_one_sentence(statuses), probes=statuses)
 
-    async def probe(self, name: str) -> ProbeStatus:
-        """One probe, also a retired one. Raises NotFound."""
+    async def probe(self, name: str, *, recent: int = RECENT) -> ProbeStatus:
+        """One probe, also a retired one, with so many newest runs. Raises NotFound."""
         async with reading(self._database) as connection:
             found = await catalogue.one(connection, name)
-            return (await self._statuses(connection, [found]))[0]
+            return (await self._statuses(connection, [found], recent))[0]
 
     async def gauges(self) -> tuple[ProbeGauge, ...]:
         """What a scrape tells of each probe: up or not, its last success, its cases."""
         async with reading(self._database) as connection:
-            statuses = await self._statuses(connection, await catalogue.current(connection))
-            telling = {status.name: run for status in statuses if (run := _newest_telling(status.recent))}
+            statuses = await self._statuses(connection, await catalogue.current(connection), 0)
+            telling = {status.name: status.telling for status in statuses if status.telling}
             checks = await _checks(connection, telling)
         return tuple(
             ProbeGauge(status.name, _UP.get(status.state), status.last_success, checks[status.name])
@@ -57,13 +57,15 @@ class Status:
         )
 
     async def _statuses(
-        self, connection: AsyncConnection, probes: Sequence[CatalogueProbe]
+        self, connection: AsyncConnection, probes: Sequence[CatalogueProbe], recent: int
     ) -> tuple[ProbeStatus, ...]:
         names = [probe.name for probe in probes]
-        recent = await newest_runs(connection, names, limit=RECENT)
+        runs = await newest_runs(connection, names, limit=RECENT, shown=recent)
         successes = await _last_successes(connection, names)
         now = self._clock.now()
-        return tuple(_status(probe, recent[probe.name], successes.get(probe.name), now) for probe in probes)
+        return tuple(
+            _status(probe, runs[probe.name], successes.get(probe.name), now, recent) for probe in probes
+        )
 
 
 _UP: Final[Mapping[State, bool]] = {State.UP: True, State.DOWN: False}
@@ -138,9 +140,13 @@ def stale_after(probe: CatalogueProbe) -> timedelta:
 
 
 def _status(
-    probe: CatalogueProbe, recent: Sequence[RunSummary], last_success: datetime | None, now: datetime
+    probe: CatalogueProbe,
+    runs: Sequence[RunSummary],
+    last_success: datetime | None,
+    now: datetime,
+    recent: int,
 ) -> ProbeStatus:
-    state, why = judge(probe, recent, now)
+    state, why = judge(probe, runs, now)
     due = probe.enabled and not probe.retired
     return ProbeStatus(
         name=probe.name,
@@ -148,22 +154,23 @@ def _status(
         enabled=probe.enabled,
         state=state,
         why=why,
-        latest=next((run for run in recent if run.outcome is not None), None),
+        latest=next((run for run in runs if run.outcome is not None), None),
+        telling=next((run for run in runs if run.outcome in TELLING), None),
         last_success=last_success,
-        in_flight=tuple(run for run in recent if run.outcome is None),
+        in_flight=tuple(run for run in runs if run.outcome is None),
         next_tick=Grid.of(probe.name, probe.every).after(now) if due else None,
-        recent=tuple(recent),
+        recent=tuple(runs[:recent]),
     )
 
 
-def _newest_telling(recent: Sequence[RunSummary]) -> RunSummary | None:
-    return next((run for run in recent if run.outcome in TELLING), None)
-
-
 async def newest_runs(
-    connection: AsyncConnection, names: Sequence[str], *, limit: int
+    connection: AsyncConnection, names: Sequence[str], *, limit: int, shown: int
 ) -> dict[str, list[RunSummary]]:
-    """The newest runs of each probe, those in flight included, newest first."""
+    """The newest runs of each probe, those in flight included, newest first.
+
+    All of the first `shown`; of the others up to `limit` only what a verdict can need: what is in flight, and
+    the newest of each outcome at each location.
+    """
     runs, probes = tables.runs, tables.probes
     newest = (
         select(*SUMMARY)
@@ -172,12 +179,21 @@ async def newest_runs(
         .limit(limit)
         .lateral("newest")
     )
-    chosen = (
-        select(*newest.c)
+    order = (newest.c.tick.desc(), newest.c.attempt.desc(), newest.c.id.desc())
+    alike = (newest.c.probe, newest.c.location, newest.c.outcome)
+    placed = (
+        select(
+            *newest.c,
+            func.row_number().over(partition_by=newest.c.probe, order_by=order).label("place"),
+            func.row_number().over(partition_by=alike, order_by=order).label("place_among_alike"),
+        )
         .select_from(probes.join(newest, true()))
         .where(probes.c.name.in_(names))
-        .order_by(newest.c.probe, newest.c.tick.desc(), newest.c.attempt.desc(), newest.c.id.desc())
+        .subquery("placed")
     )
+    needed = or_(placed.c.place <= shown, placed.c.outcome.is_(None), placed.c.place_among_alike == 1)
+    columns = [placed.c[column.name] for column in SUMMARY]
+    chosen = select(*columns).where(needed).order_by(placed.c.probe, placed.c.place)
     found: dict[str, list[RunSummary]] = defaultdict(list)
     for row in await connection.execute(chosen):
         found[row.probe].append(summary_of(row))

@@ -166,7 +166,10 @@ class DayCost:
 
 @dataclass(frozen=True, slots=True)
 class ProbeStatus:
-    """How a probe stands now. `recent` are its newest runs, newest first, those in flight included."""
+    """How a probe stands now. `recent` are its newest runs, newest first, those in flight included.
+
+    `latest` is the newest that ended, `telling` the newest that says something about the platform.
+    """
 
     name: str
     promise: str
@@ -174,6 +177,7 @@ class ProbeStatus:
     state: State
     why: str
     latest: RunSummary | None
+    telling: RunSummary | None
     last_success: datetime | None
     in_flight: tuple[RunSummary, ...]
     next_tick: datetime | None

@@ -128,7 +128,7 @@ async def test_an_unknown_parameter_is_told_with_those_there_are(
 
 async def test_a_database_that_is_away_is_503(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
     class Away:
-        async def overview(self) -> Any:
+        async def overview(self, **_: int) -> Any:
             raise StoreError("the database does not answer")
 
     app.state.reads = _with(app.state.reads, status=Away())
@@ -141,7 +141,7 @@ async def test_a_database_that_is_away_is_503(app: FastAPI, monkeypatch: pytest.
 
 async def test_a_mistake_of_ours_is_500_and_tells_nothing(app: FastAPI) -> None:
     class Wrong:
-        async def overview(self) -> Any:
+        async def overview(self, **_: int) -> Any:
             raise RuntimeError("the password is tulip")
 
     app.state.reads = _with(app.state.reads, status=Wrong())
@@ -166,7 +166,7 @@ async def test_who_looks_at_a_page_gets_a_page(client: AsyncClient, store: Datab
 @pytest.mark.parametrize("accept", ["*/*", "text/html,application/xhtml+xml;q=0.9", None])
 async def test_a_page_that_cannot_be_made_is_a_page_that_tries_again(app: FastAPI, accept: str | None) -> None:
     class Away:
-        async def overview(self) -> Any:
+        async def overview(self, **_: int) -> Any:
             raise StoreError("the database does not answer")
 
     app.state.reads = _with(app.state.reads, status=Away())

@@ -1,5 +1,7 @@
 """How everything stands: states, the sentence about the whole, what is in flight, what is due."""
 
+import random
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -8,6 +10,7 @@ from httpx import AsyncClient
 
 from synthetics.model.grid import Grid
 from synthetics.model.run import Outcome, RunKey, Trigger
+from synthetics.queries.status import RECENT, Status
 from synthetics.store.engine import Database
 from tests.support.clock import FakeClock
 from tests.support.runs import EVERY, NOW, a_probe, a_run, claim, publish, record, tick
@@ -166,3 +169,26 @@ async def test_disabled_and_retired_probes_do_not_count(client: AsyncClient, sto
     assert (told["state"], told["summary"]) == ("up", "The one promise holds.")
     assert [(probe["name"], probe["enabled"]) for probe in told["probes"]] == [("alpha", True), ("beta", False)]
     assert told["probes"][1]["next_tick"] is None
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_the_verdict_is_the_same_however_few_runs_are_shown(store: Database, seed: int) -> None:
+    draw = random.Random(seed)
+    outcomes = draw.choices([Outcome.INTERRUPTED, Outcome.MISSED, Outcome.BROKEN, Outcome.FAILED], k=3)
+    history = [
+        a_run(
+            tick(back), draw.choice([*outcomes, Outcome.PASSED]), location=place, reason=f"at {place}, {back}"
+        )
+        for back in range(40)
+        for place in ("east", "west")
+        if draw.random() < 0.7
+    ]
+    await record(store, *history)
+    await claim(store, RunKey("open_document", "north", tick(44)))
+    reads = Status(store, FakeClock(NOW))
+
+    whole = (await reads.overview()).probes[0]
+    assert len(whole.in_flight) == (len(history) < RECENT)
+    for recent in (0, 1, 12):
+        shown = (await reads.overview(recent=recent)).probes[0]
+        assert shown == replace(whole, recent=whole.recent[:recent])
