@@ -10,6 +10,8 @@ from pathlib import Path
 from platform import python_version
 
 from sandbox.settings import SandboxSettings
+from synthetics import log
+from synthetics.log import LogLevel
 from synthetics.running.stalls import settle
 from tests.support.monitor import CREDENTIALS, Monitor, monitoring
 from tests.support.sandbox import RunningSandbox
@@ -33,6 +35,7 @@ def a_sandbox(*, speed: float, idle_seconds: float | None, **changes: object) ->
 @asynccontextmanager
 async def a_monitor(sandbox: RunningSandbox, **changes: str) -> AsyncIterator[Monitor]:
     """The service's runner, pointed at this sandbox; settings may be changed by their name in the contract."""
+    log.configure(level=LogLevel.WARNING)
     os.environ.update({name: sandbox.environment[name] for name in CREDENTIALS})
     async with monitoring({**sandbox.environment, **changes}) as monitor:
         settle()
