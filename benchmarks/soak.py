@@ -1,7 +1,8 @@
-"""The probes on a platform that keeps its promises: `python -m benchmarks.soak [CYCLES] [--probe …]`.
+"""The probes on a platform that keeps its promises: `python -m benchmarks.soak [CYCLES] [--probe …] [--busy]`.
 
-Runs so many cycles of each probe against one sandbox without any fault: cold start alone, since it needs the
-edit service for itself, then those that may share it side by side. A run that does not pass is a false alarm.
+Runs the whole catalogue, or these probes, so many times on one sandbox without any fault: those that need the
+edit service for themselves one after the other, then the others side by side. A run that does not pass is a
+false alarm.
 Exits 1 if there was one, if a clean-up failed, or if anything at all is left on the sandbox at the end.
 """
 
