@@ -1,13 +1,16 @@
 """What runs left behind, removed: everything in the ledger of an ended run that is not gone."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from enum import Enum, auto
+from uuid import UUID
 
 import structlog
 
 from synthetics.contract.platform import Platform
-from synthetics.errors import PlatformError, ProbeBroken, StillAwaited
+from synthetics.errors import StillAwaited, StoreError, SyntheticsError
 from synthetics.model.resource import Orphan, Resource
 from synthetics.store import locks, resources, runs
 from synthetics.store.engine import Database
@@ -16,6 +19,8 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 _BATCH = 200
 _LOCK = frozenset({"sweep"})
+#: Of so many runs things are removed side by side: seeing that a thing is gone is mostly waiting.
+_AT_ONCE = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,14 @@ class SweepReport:
     under_way: runs.UnderWay | None = None
     orphans: tuple[Orphan, ...] = ()
     unseen: str = ""
+
+
+class _Came(Enum):
+    """What came of a removal, in the order of the report."""
+
+    REMOVED = auto()
+    STUCK = auto()
+    AWAITED = auto()
 
 
 class Sweep:
@@ -65,7 +78,8 @@ class Sweep:
             async with self._database.transaction() as connection:
                 found = await resources.open_of_ended_runs(connection, _BATCH, silent=dry_run)
                 under_way = await runs.under_way(connection)
-            ordered = sorted(found, key=lambda entry: self._platform.removal_order(entry.kind))
+            # What nothing is left of at present keeps nobody waiting who has something there.
+            ordered = sorted(found, key=lambda one: (one.awaited, self._platform.removal_order(one.kind)))
             if dry_run:
                 return SweepReport(found=tuple(ordered), under_way=under_way)
             return replace(await self._remove_all(ordered), closed=closed, under_way=under_way)
@@ -77,29 +91,48 @@ class Sweep:
             log.warning("run.abandoned", run_id=str(run.id), probe=run.probe, worker=run.worker)
         return len(abandoned)
 
-    async def _remove_all(self, entries: list[Resource]) -> SweepReport:
-        removed: list[Resource] = []
-        stuck: list[Resource] = []
-        awaited: list[Resource] = []
+    async def _remove_all(self, entries: Sequence[Resource]) -> SweepReport:
+        """Some runs' entries side by side, those of one run one after the other. Raises StoreError."""
+        by_run: dict[UUID, list[Resource]] = {}
         for entry in entries:
-            try:
-                await self._platform.remove(entry)
-            except StillAwaited as why:
-                awaited.append(replace(entry, attempts=0, last_error=str(why)))
-                log.info("resource.awaited", kind=entry.kind, name=entry.name, why=str(why))
-                async with self._database.transaction() as connection:
-                    await resources.awaited(connection, entry.id, str(why))
-            except (PlatformError, ProbeBroken) as error:
-                stuck.append(replace(entry, attempts=entry.attempts + 1, last_error=str(error)))
-                self._leaked(entry.kind)
-                log.warning("resource.stuck", kind=entry.kind, name=entry.name, error=str(error))
-                async with self._database.transaction() as connection:
-                    await resources.failed_removal(connection, entry.id, str(error))
-            else:
-                removed.append(entry)
-                log.info("resource.removed", kind=entry.kind, name=entry.name, run_id=str(entry.run_id))
-                async with self._database.transaction() as connection:
-                    await resources.gone(connection, entry.id, swept=not entry.awaited)
-        return SweepReport(
-            removed=tuple(removed), stuck=tuple(stuck), awaited=tuple(awaited), found=tuple(entries)
-        )
+            by_run.setdefault(entry.run_id, []).append(entry)
+        room = asyncio.Semaphore(_AT_ONCE)
+
+        async def of_run(left: Sequence[Resource]) -> list[tuple[_Came, Resource]]:
+            async with room:
+                return [await self._remove(entry) for entry in left]
+
+        try:
+            async with asyncio.TaskGroup() as all_runs:
+                sweeping = [all_runs.create_task(of_run(left)) for left in by_run.values()]
+        except* StoreError as errors:
+            raise StoreError(str(errors.exceptions[0])) from errors
+        ended = [one for run in sweeping for one in run.result()]
+        removed, stuck, awaited = (tuple(entry for came, entry in ended if came is wanted) for wanted in _Came)
+        return SweepReport(removed=removed, stuck=stuck, awaited=awaited, found=tuple(entries))
+
+    async def _remove(self, entry: Resource) -> tuple[_Came, Resource]:
+        """Remove one thing, and keep what came of it. Raises StoreError."""
+        told = {"kind": entry.kind, "name": entry.name, "run_id": str(entry.run_id)}
+        try:
+            await self._platform.remove(entry)
+        except StillAwaited as why:
+            log.info("resource.awaited", **told, why=str(why))
+            async with self._database.transaction() as connection:
+                await resources.awaited(connection, entry.id, str(why))
+            return _Came.AWAITED, replace(entry, attempts=0, last_error=str(why))
+        except StoreError:
+            raise
+        # Whatever goes wrong with one thing, a bug of ours included, must hold up none of the others.
+        except Exception as error:
+            known = isinstance(error, SyntheticsError)
+            problem = str(error) if known else f"a bug: {type(error).__name__}: {error}"
+            log.warning("resource.stuck", **told, error=problem, exc_info=None if known else error)
+            self._leaked(entry.kind)
+            async with self._database.transaction() as connection:
+                await resources.failed_removal(connection, entry.id, problem)
+            return _Came.STUCK, replace(entry, attempts=entry.attempts + 1, last_error=problem)
+        log.info("resource.removed", **told)
+        async with self._database.transaction() as connection:
+            await resources.gone(connection, entry.id, swept=not entry.awaited)
+        return _Came.REMOVED, entry

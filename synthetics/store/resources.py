@@ -90,7 +90,8 @@ async def open_of_ended_runs(
 
     `silent`: also of those whose lease has ended, which are about to be closed.
     A run's entries always come together, so that they can be removed in the platform's order. Runs whose
-    removal failed least often come first: a thing that cannot be removed holds up nothing else.
+    removal failed least often come first, and those that nobody has looked at before the others: a thing that
+    cannot be removed, or may yet come, holds up nothing else.
     """
     is_open = resources.c.state != ResourceState.GONE.value
     goes_on = exists().where(runs.c.id == resources.c.run_id, runs.c.outcome.is_(None))
@@ -100,7 +101,11 @@ async def open_of_ended_runs(
         select(resources.c.run_id)
         .where(is_open, ~goes_on)
         .group_by(resources.c.run_id)
-        .order_by(func.max(resources.c.attempts), func.min(resources.c.intended))
+        .order_by(
+            func.max(resources.c.attempts),
+            func.bool_or(resources.c.last_error.is_not(None)),
+            func.min(resources.c.intended),
+        )
         .limit(limit)
     )
     found = await connection.execute(

@@ -1,11 +1,14 @@
 """What cannot be removed, and what the sweep has to remove, becomes an incident of its probe."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
 
 from synthetics.clock import SystemClock
+from synthetics.errors import StoreError
 from synthetics.model.incident import Rule
+from synthetics.model.resource import Resource
 from synthetics.model.run import Outcome
 from synthetics.running.sweep import Sweep
 from synthetics.store import resources
@@ -82,7 +85,7 @@ async def test_what_may_yet_come_is_looked_after_and_nothing_was_left(court: Cou
     for _ in range(3):
         report = await sweep.once()
         assert (report.removed, report.stuck) == ((), ())
-        assert [entry.last_error for entry in report.awaited] == ["syn-0 may yet come", "syn-1 may yet come"]
+        assert {entry.last_error for entry in report.awaited} == {"syn-0 may yet come", "syn-1 may yet come"}
     await look(court)
     assert await court.incidents() == []
 
@@ -114,3 +117,61 @@ async def test_what_interrupted_runs_leave_is_the_sweeps_own_work(court: Court) 
     await look(court)
 
     assert await court.incidents() == []
+
+
+async def test_a_bug_met_at_one_thing_holds_up_no_other(court: Court) -> None:
+    class Clumsy(FakePlatform):
+        async def remove(self, resource: Resource) -> None:
+            if resource.name == "syn-0":
+                raise ZeroDivisionError("division by zero")
+            await super().remove(resource)
+
+    for minute in (0, 1, 2):
+        await left(court, minute, name=f"syn-{minute}")
+    report = await Sweep(court.database, Clumsy()).once()
+
+    assert {entry.name for entry in report.removed} == {"syn-1", "syn-2"}
+    assert [(entry.name, entry.last_error) for entry in report.stuck] == [
+        ("syn-0", "a bug: ZeroDivisionError: division by zero")
+    ]
+
+
+async def test_runs_are_swept_side_by_side_and_what_is_awaited_comes_last(court: Court) -> None:
+    asked: list[str] = []
+
+    class Slow(FakePlatform):
+        at_once = most = 0
+
+        async def remove(self, resource: Resource) -> None:
+            asked.append(resource.name)
+            self.at_once += 1
+            self.most = max(self.most, self.at_once)
+            await asyncio.sleep(0.01)
+            self.at_once -= 1
+            await super().remove(resource)
+
+    platform = Slow()
+    platform.awaited.add("syn-0")
+    sweep = Sweep(court.database, platform)
+    await left(court, 0, name="syn-0")
+    await sweep.once()
+    for minute in range(1, 21):
+        await left(court, minute, name=f"syn-{minute}")
+    asked.clear()
+
+    report = await sweep.once()
+    assert (len(report.removed), len(report.awaited)) == (20, 1)
+    assert asked[-1] == "syn-0"
+    assert platform.most == 8
+
+
+async def test_a_database_that_goes_away_under_way_ends_the_sweep(court: Court) -> None:
+    class Unplugged(FakePlatform):
+        async def remove(self, resource: Resource) -> None:
+            raise StoreError("the database is away")
+
+    for minute in (0, 1):
+        await left(court, minute, name=f"syn-{minute}")
+    with pytest.raises(StoreError, match="the database is away"):
+        await Sweep(court.database, Unplugged()).once()
+    assert len((await Sweep(court.database, FakePlatform()).once()).removed) == 2

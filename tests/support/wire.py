@@ -67,8 +67,13 @@ class Wire:
 
     async def _listen(self) -> None:
         self._open.set()
-        self._server = await asyncio.start_server(self._carry, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         self.port = self._server.sockets[0].getsockname()[1]
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # Only `_end_all` cancels; a task of asyncio's server that ends as cancelled is logged as an error.
+        with suppress(asyncio.CancelledError):
+            await self._carry(reader, writer)
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
