@@ -20,6 +20,8 @@ from pathlib import Path
 from benchmarks.chaos import kills, outages
 from benchmarks.chaos.verdict import Verdict, table, troubles
 from benchmarks.machine import conditions
+from synthetics import log
+from synthetics.log import LogLevel
 from tests.support import server, wire
 
 Scenario = Callable[[int, int, Path], Verdict]
@@ -44,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args(arguments)
+    log.configure(level=LogLevel.ERROR)  # what is missed and interrupted is what this is about
     before, began, verdicts = conditions(), time.monotonic(), []
     with tempfile.TemporaryDirectory(prefix="synthetics-chaos-") as directory:
         for what in given.what or WHAT:
