@@ -63,7 +63,7 @@ def test_every_short_command_does_what_it_says(
 def test_the_long_ones_do_too(tmp_path: Path, platform: RunningSandbox, new_database: NewDatabase) -> None:
     chosen = [command for command in commands() if any(word in command for word in LONG)]
     # The gate wants a past: a few runs of it.
-    gate = [command.replace("--times 6", "--times 2") for command in chosen if "--compare-to" in command]
+    gate = [command.replace("--times 6", "--times 4") for command in chosen if "--compare-to" in command]
     others = [command for command in chosen if "--compare-to" not in command]
     assert gate
     assert others
