@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from math import inf, sqrt
+from math import inf, log, sqrt
 
 from synthetics.regression.baseline import Baseline
 from synthetics.regression.noise import Noise
@@ -15,7 +15,9 @@ LONGEST = WINDOWS[-1]
 _FLOOR = 0.005
 #: A burst of slow runs is not a level: without its worst three neighbours a window must still score as much,
 #: but for an allowance that is larger for short windows, of which they are most.
-_BURST, _ALLOWANCE, _SHORT = 3, 0.9, 2.4
+_BURST, _ALLOWANCE, _SHORT = 3, 0.7, 2.4
+#: Long windows need a little less, short ones a little more: of short ones there are more that chance can fill.
+_LEAN = tuple(0.1 * log(window / 16) for window in WINDOWS)
 #: Over how many runs a recovery is looked for, and what it must reach in standard errors.
 _BACK_WINDOWS = (8, 12, 16, 24, 32, 48, 64)
 _BACK = 3.0
@@ -61,7 +63,7 @@ class Location:
             allowance = _ALLOWANCE + _SHORT / window
             score = sums[i] / window / full
             if score > 0:
-                score = min(score, (sums[i] - highest[i - 2]) / rest + allowance)
+                score = min(score, (sums[i] - highest[i - 2]) / rest + allowance) + _LEAN[k]
                 if score > up:
                     up, up_window = score, window
             else:

@@ -20,6 +20,8 @@ _LINK, _LINK_WEIGHT, _MOST_LINKED = 0.2, 20.0, 0.6
 _APART = range(6, 25, 2)
 #: How long a level that wanders keeps its direction, in runs.
 _MEMORY = 60.0
+#: What runs so far apart have in common, a level that wanders had so many times as much of at first.
+_FADED = 2.5
 #: So many standard errors of a covariance are not yet wandering.
 _MARGIN = 1.5
 _MOST_WANDER = 0.75
@@ -86,7 +88,7 @@ def noise_of(residuals: Sequence[float], scale: float) -> Noise:
     near = dot(clipped, clipped[1:]) / power
     link = (near - max(0.0, wander)) / max(0.2, 1 - max(0.0, wander))
     link = (link * count + _LINK * _LINK_WEIGHT) / (count + _LINK_WEIGHT)
-    sure = min(_MOST_WANDER, max(0.0, wander - _MARGIN / sqrt(len(_APART) * count)))
+    sure = min(_MOST_WANDER, _FADED * max(0.0, wander - _MARGIN / sqrt(len(_APART) * count)))
     return Noise(sqrt(1 - sure) * scale, min(_MOST_LINKED, max(0.0, link)), sqrt(sure) * scale)
 
 

@@ -10,7 +10,7 @@ WINDOWS = (10, 14, 20, 28, 40, 56, 80, 112, 128)
 #: What is believed of the share of slow runs before anything was seen, and how many runs that counts.
 _USUAL, _WEIGHT = 0.012, 40.0
 #: A slow run right after another tells less: slow runs come in bursts.
-_AGAIN = 0.3
+_AGAIN = 0.2
 #: Fewer are a burst, not a share.
 _FEWEST = 2.6
 

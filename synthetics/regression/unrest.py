@@ -7,7 +7,7 @@ from math import sqrt
 
 WINDOWS = (24, 32, 40, 48, 64, 80, 96, 112, 128)
 #: A run is held against the median of so many before it: a spike of a few runs leaves it alone.
-BEFORE = 13
+BEFORE = 21
 #: Departures count so far, in scales.
 MOST = 3.0
 #: A run that is slow by itself tells nothing here; stragglers are the affair of the share of slow runs.
