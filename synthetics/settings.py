@@ -117,7 +117,7 @@ class WorkerSettings(Part):
 class RetentionSettings(Part):
     """How long history is kept; whole months at a time, so up to a month longer."""
 
-    runs: Seconds = Field(timedelta(days=90), description="Runs with their steps, timings and checks.")
+    runs: Seconds = Field(timedelta(days=90), description="Runs with their steps, timings, checks and logs.")
     failures: Seconds = Field(
         timedelta(days=730), description="Failed runs, with the runs that confirmed them; at least as long."
     )
