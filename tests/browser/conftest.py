@@ -8,6 +8,7 @@ from playwright.async_api import Browser, async_playwright
 
 from api.server import serving
 from synthetics.clock import SystemClock
+from synthetics.model.log_line import LogLine
 from synthetics.model.run import Outcome
 from synthetics.queries import Reads
 from synthetics.store.engine import Database
@@ -22,6 +23,12 @@ _QUIET = (
     *("--disable-background-networking", "--disable-component-update"),
 )
 _RUNS = 60
+_MOMENT = timedelta(milliseconds=12)
+_LOG = (
+    LogLine(_MOMENT, "debug", "request.ended", {"service": "reader", "outcome": "ok"}, took=_MOMENT, times=3),
+    LogLine(2 * _MOMENT, "warning", "state.unknown", {"state": "unheard-of-" * 20}),
+    LogLine(3 * _MOMENT, "error", "probe.crashed", {"exception": "Traceback:\n" + "  it broke " * 20}),
+)
 
 
 class MovedClock(SystemClock):
@@ -42,7 +49,7 @@ async def shown(database: Database) -> Database:
     for back in range(_RUNS, 0, -1):
         timings = [a_timing(4 + back % 7 / 10), a_timing(6, path="far"), a_timing(1, name="closing", path="")]
         outcome = Outcome.FAILED if back == 20 else Outcome.PASSED
-        await record(database, a_run(tick(back), outcome, timings=timings))
+        await record(database, a_run(tick(back), outcome, timings=timings, log=_LOG))
     await Court(database).keep(*outage(tick(1, name="save_document"), name="save_document"))
     return database
 

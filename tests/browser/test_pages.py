@@ -25,6 +25,12 @@ _LOADED = """() => {
 }"""
 
 
+async def opened(page: Page, url: str) -> None:
+    """The page with everything on it unfolded."""
+    await page.goto(url)
+    await page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_screen_readers_and_weak_eyes_find_their_way(
     browser: Browser, site: str, places: dict[str, str], scheme: Any
@@ -33,7 +39,7 @@ async def test_screen_readers_and_weak_eyes_find_their_way(
     page = await context.new_page()
     found = {}
     for name, path in places.items():
-        await page.goto(site + path)
+        await opened(page, site + path)
         ARTEFACTS.mkdir(exist_ok=True)
         await page.screenshot(path=ARTEFACTS / f"{name}-{scheme}.png", full_page=True)
         checked = await Axe().run(page)
@@ -49,7 +55,7 @@ async def test_on_a_phone_nothing_is_wider_than_the_screen(
     page = await context.new_page()
     widths = {}
     for name, path in places.items():
-        await page.goto(site + path)
+        await opened(page, site + path)
         await page.screenshot(path=ARTEFACTS / f"{name}-phone.png", full_page=True)
         widths[name] = await page.evaluate("document.documentElement.scrollWidth")
     assert widths == dict.fromkeys(places, PHONE["width"])
