@@ -12,7 +12,7 @@ import structlog
 
 from synthetics.clock import Clock
 from synthetics.model.log_line import LogLine
-from synthetics.redaction import HIDDEN, clean, hide, is_secret_name
+from synthetics.redaction import HIDDEN, LONGEST_TEXT, clean, clean_text, hide, is_secret_name
 
 #: So many lines are kept from the beginning, and as many from the end.
 MOST = 200
@@ -20,8 +20,8 @@ MOST = 200
 DEBUG = "debug"
 #: What one of so many lines before it said is counted there: polls take turns.
 _NEAR = 4
-#: Of a traceback the end is kept, where the error is.
-_LONGEST_TRACEBACK = 4_000
+#: Of a traceback the end is looked at and, of that, as much as of any text is kept: the error is there.
+_TRACEBACK_LOOKED_AT = 5 * LONGEST_TEXT
 #: No part of what is said, or known from the run itself.
 _LEFT_OUT = frozenset({"event", "level", "timestamp", "logger", "probe", "run_id", "exc_info"})
 
@@ -35,28 +35,40 @@ class RunLog:
         self._lock = threading.Lock()
         self._lines: list[LogLine] = []
         self._left_out = 0
+        #: Of the lines that were left out: more than debug only if there was nothing else to leave out.
+        self._worst_left_out = DEBUG
 
     def add(
         self, level: str, event: str, fields: Mapping[str, object], *, took: timedelta | None = None
     ) -> None:
         """Keep a line, with its secrets hidden; what was said just before is counted instead of repeated."""
         offset = timedelta(seconds=self._clock.monotonic() - self._began)
-        line = LogLine(offset, level, hide(event), {name: _clean(name, fields[name]) for name in fields}, took)
+        line = LogLine(
+            offset, level, clean_text(event), {name: _clean(name, fields[name]) for name in fields}, took
+        )
         with self._lock:
             if self._counted(line):
                 return
             self._lines.append(line)
             if len(self._lines) > 2 * MOST:
-                del self._lines[MOST]
-                self._left_out += 1
+                self._leave_one_out()
 
     def lines(self, *, debug: bool) -> tuple[LogLine, ...]:
         """What was kept, oldest first; with `debug` also what only the search for a cause needs."""
         with self._lock:
-            lines, left_out = list(self._lines), self._left_out
+            lines, left_out, level = list(self._lines), self._left_out, self._worst_left_out
         if left_out:
-            lines.insert(MOST, LogLine(lines[MOST].offset, DEBUG, "lines.left_out", {"count": left_out}))
+            lines.insert(MOST, LogLine(lines[MOST].offset, level, "lines.left_out", {"count": left_out}))
         return tuple(line for line in lines if debug or line.level != DEBUG)
+
+    def _leave_one_out(self) -> None:
+        """The oldest debug line behind the beginning; where there is none, the oldest line."""
+        behind = range(MOST, len(self._lines) - 1)
+        victim = next((place for place in behind if self._lines[place].level == DEBUG), MOST)
+        if self._lines[victim].level != DEBUG:
+            self._worst_left_out = self._lines[victim].level
+        del self._lines[victim]
+        self._left_out += 1
 
     def _counted(self, line: LogLine) -> bool:
         same = (line.level, line.event, line.fields)
@@ -100,5 +112,6 @@ def _clean(name: str, value: object) -> object:
     if is_secret_name(name):
         return HIDDEN
     if name == "exception":
-        return hide(str(value))[-_LONGEST_TRACEBACK:]
+        # Hidden before it is cut: of a secret that is cut in two nobody would know the rest.
+        return clean_text(hide(str(value)[-_TRACEBACK_LOOKED_AT:])[-LONGEST_TEXT:])
     return clean(value)

@@ -16,6 +16,7 @@ from synthetics import log
 from synthetics.contract import expect
 from synthetics.errors import Unexpected
 from synthetics.model.run import Outcome
+from synthetics.redaction import LONGEST_TEXT
 from synthetics.run_log import DEBUG, MOST, RunLog, collecting
 from tests.support.clock import FakeClock
 from tests.support.engine import ASK, Context, FakePlatform, a_probe, run_probe
@@ -75,7 +76,7 @@ def test_it_has_no_secret_and_of_a_traceback_the_end() -> None:
     assert leaked.fields == {"token": "[redacted]", "said": "[redacted]"}
     assert list(broke.fields) == ["exception"]
     traceback = str(broke.fields["exception"])
-    assert len(traceback) == 4_000
+    assert len(traceback) == LONGEST_TEXT
     assert traceback.endswith("x [redacted]")
 
 
@@ -118,6 +119,19 @@ def test_beginning_and_end_are_kept() -> None:
 
     kept = [line.fields.get("number", line.fields) for line in run_log.lines(debug=True)]
     assert kept == [*range(200), {"count": 600}, *range(800, 1_000)]
+
+
+def test_what_is_more_than_debug_is_not_crowded_out_by_requests() -> None:
+    run_log = RunLog(FakeClock())
+    for number in range(1_000):
+        run_log.add(DEBUG, "request.ended", {"number": number})
+        if number % 100 == 50:
+            run_log.add("warning", "state.unknown", {"number": number})
+
+    assert [line.fields for line in run_log.lines(debug=False)] == [
+        {"number": at} for at in range(50, 1_000, 100)
+    ]
+    assert len(run_log.lines(debug=True)) == 2 * MOST + 1
 
 
 def test_threads_do_not_get_into_each_others_way() -> None:
